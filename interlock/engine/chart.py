@@ -1,0 +1,165 @@
+"""What a chart says, once it has been read and found sound: frozen values, no behaviour.
+
+`loader` makes a `Chart` from YAML (every target resolved to a state's path, every expression compiled);
+`machine` compiles it to what runs; `checks` and `diagrams` read it.
+
+A state's path is its names joined by dots, from the root's children down: ``open.assigned``. The root's
+own path is the empty string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from interlock.engine.errors import Mark
+from interlock.engine.expressions import Expression
+
+StateKind = Literal["atomic", "compound", "parallel", "final", "shallow_history", "deep_history"]
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Set context fields; every expression sees the context as it was before the action."""
+
+    fields: Mapping[str, Expression]
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Announce an event of this type (``<machine>.<past-tense verb>``) once the step is committed."""
+
+    type: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """Put an event on the internal queue: it is taken within the same step (SCXML ``raise``)."""
+
+    event: str
+    mark: Mark
+
+
+Action = Assign | Emit | Raise
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A row of ``require``: where ``check`` is false, the command is refused with this error."""
+
+    check: Expression
+    error_class: str
+    code: str
+    message: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionDef:
+    """An arrow. ``targets`` are state paths; none at all: the transition stays where it is.
+
+    ``event``: the command or internal event that selects it, ``*`` and ``prefix.*`` included; for
+    ``after``, the timer's event name (`timer_event`); the empty string for ``always``.
+    ``delay_ms``: only for ``after``. ``ignore``: the command is answered ``ignored``, nothing changes.
+    """
+
+    event: str
+    source: str
+    targets: tuple[str, ...]
+    mark: Mark
+    guard: Expression | None = None
+    require: tuple[Requirement, ...] = ()
+    actions: tuple[Action, ...] = ()
+    reenter: bool = False
+    ignore: bool = False
+    delay_ms: int | None = None
+    delay_text: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StateDef:
+    """A state and what stands in it, in the file's order.
+
+    ``initial``: paths entered by default (compound: one; history: its default targets).
+    """
+
+    path: str
+    kind: StateKind
+    mark: Mark
+    children: tuple[StateDef, ...] = ()
+    initial: tuple[str, ...] = ()
+    entry: tuple[Action, ...] = ()
+    exit: tuple[Action, ...] = ()
+    on: tuple[TransitionDef, ...] = ()
+    always: tuple[TransitionDef, ...] = ()
+    after: tuple[TransitionDef, ...] = ()
+    tags: tuple[str, ...] = ()
+    description: str = ""
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition(".")[2]
+
+    def walk(self) -> Iterator[StateDef]:
+        """This state and all below it, in document order."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+@dataclass(frozen=True, slots=True)
+class ContextField:
+    """A field of the context. ``schema``: JSON Schema words; ``public`` false: it never leaves the engine."""
+
+    name: str
+    schema: Mapping[str, Any]
+    default: Any
+    public: bool
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDef:
+    """A command that the chart declares.
+
+    ``schema``: the JSON Schema of its whole ``data`` object; ``by``: actor kinds that may send it (empty:
+    all); ``private``: data fields that are never shown.
+    """
+
+    name: str
+    creates: bool
+    schema: Mapping[str, Any]
+    by: tuple[str, ...]
+    mark: Mark
+    private: frozenset[str] = frozenset()
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A whole statechart. ``digest``: hex SHA-256 of its text, so that two texts with one version are told apart."""
+
+    id: str
+    version: int
+    description: str
+    context: Mapping[str, ContextField]
+    commands: Mapping[str, CommandDef]
+    root: StateDef
+    source: str
+    digest: str
+    mark: Mark
+    index: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+    """Event types that the chart declares (all that it emits, where it declares none)."""
+    states: Mapping[str, StateDef] = field(default_factory=dict)
+    """Every state by its path, the root included, in document order."""
+
+
+def timer_event(state_path: str, delay_text: str) -> str:
+    """The event name of a timer: ``after.30m.queued`` (XState: ``xstate.after.<delay>.<state id>``)."""
+    return f"after.{delay_text}.{state_path}" if state_path else f"after.{delay_text}"

@@ -1,0 +1,43 @@
+"""The one place that builds Redis clients."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import redis
+
+from interlock.engine.errors import ServerUnreachable
+from interlock.engine.settings import Settings
+
+
+def connect(settings: Settings, *, url: str | None = None, timeout_seconds: float = 5.0) -> redis.Redis:
+    """A client of the state's server (or of ``url``) that answered a PING; replies are bytes.
+
+    ``timeout_seconds``: for connecting. Raises ServerUnreachable; its text carries no password.
+    """
+    url = url or settings.redis_url
+    try:
+        client = redis.Redis.from_url(url, socket_connect_timeout=timeout_seconds, health_check_interval=30)
+        client.ping()
+    except (redis.RedisError, OSError, ValueError) as error:
+        raise ServerUnreachable(
+            f"no Redis server answers at {shown_url(url)} ({type(error).__name__}): "
+            "start it, or set INTERLOCK_REDIS_URL"
+        ) from error
+    return client
+
+
+def connect_rq(settings: Settings) -> redis.Redis:
+    """A client of the server that holds RQ's queues; the state's own where none is named."""
+    return connect(settings, url=settings.rq_redis_url)
+
+
+def shown_url(url: str) -> str:
+    """The URL without user and password."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "<not a URL>"
+    return f"{parts.scheme}://{host}{port}{parts.path}"

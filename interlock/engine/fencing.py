@@ -1,0 +1,101 @@
+"""Leases with fencing tokens, and the one script through which an owner writes.
+
+A lease says who may write to a partition; its token says which owner, so that one that was paused, cut
+off or declared dead can commit nothing afterwards. The rules stand in ``scripts/*.lua``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import cast
+
+import redis
+
+from interlock.engine.errors import InterlockError, LeaseLost
+
+Word = str | bytes | int | float
+Operation = tuple[Word, ...]
+"""A Redis command as its words: ``("RPUSH", key, value)``. ``"?RPUSH"``: left out where the key holds another type."""
+
+
+class ForeignData(InterlockError):
+    """A key of ours holds another type: somebody else wrote it. Look at the key, then rename or delete it."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"{key!r} holds a foreign type; rename or delete it")
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write to one partition. ``token`` grows with every owner."""
+
+    key: str
+    token: int
+
+
+@cache
+def script_text(name: str) -> str:
+    """The Lua text of ``scripts/<name>.lua``."""
+    return (files("interlock.engine") / "scripts" / f"{name}.lua").read_text("utf-8")
+
+
+def run_script(client: redis.Redis, name: str, keys: Sequence[str], args: Sequence[Word]) -> object:
+    """Run a script of ours by its digest, loading it where the server does not know it (yet or any more)."""
+    return client.register_script(script_text(name))(keys=list(keys), args=list(args))
+
+
+def acquire(client: redis.Redis, lease_key: str, meta_key: str, ttl_ms: int) -> Lease | None:
+    """The lease, or None while another holds it. It lapses ``ttl_ms`` after the last renewal or commit."""
+    token = cast(int, run_script(client, "acquire", [lease_key, meta_key], [ttl_ms]))
+    return Lease(lease_key, token) if token else None
+
+
+def renew(client: redis.Redis, lease: Lease, ttl_ms: int) -> bool:
+    """Hold the lease for ``ttl_ms`` from now; false where it was lost."""
+    return bool(run_script(client, "renew", [lease.key], [lease.token, ttl_ms]))
+
+
+def release(client: redis.Redis, lease: Lease, inbox_key: str | None = None) -> int:
+    """Give the lease back. Returns 0, or -1 where it was lost.
+
+    With ``inbox_key``: where that stream is not empty the lease stays and its length is returned.
+    """
+    keys = [lease.key] if inbox_key is None else [lease.key, inbox_key]
+    return cast(int, run_script(client, "release", keys, [lease.token]))
+
+
+def apply(
+    client: redis.Redis,
+    lease: Lease,
+    ttl_ms: int,
+    *,
+    meta_key: str,
+    cursor: tuple[str, str, str] | None = None,
+    fresh: Sequence[str] = (),
+    ops: Sequence[Operation] = (),
+) -> list[int] | None:
+    """Run ``ops`` all or none, for the owner of ``lease``; it is renewed for ``ttl_ms``.
+
+    ``cursor``: field of ``meta_key``, where it must stand (empty: unset), where it moves.
+    ``fresh``: keys that must not exist yet.
+
+    Returns None once applied, or the indexes of the ``fresh`` keys that exist (nothing is applied then).
+    Raises LeaseLost (another owner, or the cursor was moved), ForeignData (a key holds another type).
+    """
+    args: list[Word] = [lease.token, ttl_ms, *(cursor or ("", "", "")), len(fresh), *fresh]
+    for op in ops:
+        args.append(len(op))
+        args.extend(op)
+    reply = run_script(client, "commit", [lease.key, meta_key], args)
+    if isinstance(reply, list):
+        return cast(list[int], reply)
+    answer = cast(bytes, reply).decode()
+    if answer == "OK":
+        return None
+    if answer.startswith("TYPE "):
+        raise ForeignData(answer[5:])
+    raise LeaseLost(f"{lease.key}: token {lease.token} owns it no more ({answer.lower()})")

@@ -1,0 +1,186 @@
+"""Every Redis key, once: pattern, type, what is in it, how long it lives, who writes it.
+
+``<p>`` is a partition's number. All keys of a partition share the hash tag ``{<prefix>:<p>}``, so that one
+script may touch them. JSON is UTF-8. Times in keys are Unix milliseconds.
+
+Shared by all (prefix ``interlock``):
+
+==============================  ======  =================================================================
+``<prefix>:commands``           stream  ingress; field ``command`` = the command's JSON. Anyone; the pump trims
+``<prefix>:result:<id>``        string  the result's JSON; expires. The commit
+``<prefix>:command:<id>``       string  fingerprint of the body first seen under this id; expires. The commit
+``<prefix>:reply:<token>``      list    results for one waiting publisher; expires. The commit
+``<prefix>:meta``               hash    ``partitions``: how many; ``secret_key_id``. First process to start
+``<prefix>:charts``             hash    ``<machine>@<version>`` = the chart's YAML. Workers when they start
+``<prefix>:pump``               string  token of the pump that leads; expires. The pump
+``<prefix>:counters``           hash    ``<status>`` or ``<status>:<class>`` = number of commands. The commit
+``<prefix>:webhooks``           hash    ``<webhook id>`` = the subscription's JSON, secret encrypted. CLI, HTTP
+``<prefix>:deliver:wake``       string  a deliver job is on its way; expires. Whoever enqueues it
+==============================  ======  =================================================================
+
+Of a partition (prefix ``{<prefix>:<p>}``):
+
+==============================  ======  =================================================================
+``:inbox``                      stream  commands behind the cursor; ``c`` = command, ``t`` = timer due,
+                                        ``r`` = a message refused at the door. The pump; the commit trims
+``:meta``                       hash    ``ingress``: last ingress id taken in; ``token``: last fencing token;
+                                        ``cursor``: last inbox id committed; ``dispatched``: last outbox id
+                                        made into deliveries
+``:lease``                      string  fencing token of the owner; expires. acquire, commit, release
+``:deliver:lease``              string  the same for the deliveries
+``:wake``                       string  a drain job is on its way; expires. append, the sweeper
+``:instance:<machine>/<key>``   string  the snapshot's JSON. The commit
+``:history:<machine>/<key>``    list    one entry's JSON a version. The commit
+``:timers``                     zset    ``[machine, key, timer id]`` JSON by due time. The commit; due moves
+``:later``                      zset    commands with ``not_before`` by that time. The commit; due moves
+``:outbox``                     stream  ``event`` = CloudEvents JSON, the partition's event log. The commit
+``:dead``                       stream  ``letter`` = JSON {at, error, raw}: what could not be applied. The commit
+``:index:<machine>``            zset    all keys of a machine, score 0 (ordered by bytes). The commit
+``:index:<machine>:state:<s>``  zset    keys that are in state ``s`` (every active state, not only atomic ones)
+``:index:<machine>:<f>=<v>``    zset    keys whose indexed context field ``f`` is ``v`` (JSON). The commit
+``:delivery:<id>``              string  a delivery's JSON. Dispatch, deliver
+``:delivery:<id>:attempts``     list    one attempt's JSON each. Deliver
+``:deliveries:due``             zset    delivery ids by the time of their next attempt
+``:webhook:<id>:deliveries``    zset    delivery ids of one webhook by creation time
+==============================  ======  =================================================================
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import orjson
+
+DEFAULT_PREFIX = "interlock"
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionKeys:
+    """The keys of one partition; ``tag`` is ``{<prefix>:<p>}``."""
+
+    tag: str
+
+    @property
+    def inbox(self) -> str:
+        return f"{self.tag}:inbox"
+
+    @property
+    def meta(self) -> str:
+        return f"{self.tag}:meta"
+
+    @property
+    def lease(self) -> str:
+        return f"{self.tag}:lease"
+
+    @property
+    def deliver_lease(self) -> str:
+        return f"{self.tag}:deliver:lease"
+
+    @property
+    def wake(self) -> str:
+        return f"{self.tag}:wake"
+
+    @property
+    def timers(self) -> str:
+        return f"{self.tag}:timers"
+
+    @property
+    def later(self) -> str:
+        return f"{self.tag}:later"
+
+    @property
+    def outbox(self) -> str:
+        return f"{self.tag}:outbox"
+
+    @property
+    def dead(self) -> str:
+        return f"{self.tag}:dead"
+
+    @property
+    def due(self) -> str:
+        return f"{self.tag}:deliveries:due"
+
+    def instance(self, machine: str, key: str) -> str:
+        return f"{self.tag}:instance:{machine}/{key}"
+
+    def history(self, machine: str, key: str) -> str:
+        return f"{self.tag}:history:{machine}/{key}"
+
+    def index(self, machine: str) -> str:
+        return f"{self.tag}:index:{machine}"
+
+    def state_index(self, machine: str, state: str) -> str:
+        return f"{self.tag}:index:{machine}:state:{state}"
+
+    def field_index(self, machine: str, name: str, value: object) -> str:
+        return f"{self.tag}:index:{machine}:{name}={orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()}"
+
+    def delivery(self, delivery_id: str) -> str:
+        return f"{self.tag}:delivery:{delivery_id}"
+
+    def attempts(self, delivery_id: str) -> str:
+        return f"{self.tag}:delivery:{delivery_id}:attempts"
+
+    def webhook_deliveries(self, webhook_id: str) -> str:
+        return f"{self.tag}:webhook:{webhook_id}:deliveries"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one deployment. ``partitions``: how many there are, fixed when its data began."""
+
+    prefix: str = DEFAULT_PREFIX
+    partitions: int = 16
+
+    @property
+    def commands(self) -> str:
+        return f"{self.prefix}:commands"
+
+    @property
+    def meta(self) -> str:
+        return f"{self.prefix}:meta"
+
+    @property
+    def charts(self) -> str:
+        return f"{self.prefix}:charts"
+
+    @property
+    def pump(self) -> str:
+        return f"{self.prefix}:pump"
+
+    @property
+    def counters(self) -> str:
+        return f"{self.prefix}:counters"
+
+    @property
+    def webhooks(self) -> str:
+        return f"{self.prefix}:webhooks"
+
+    @property
+    def deliver_wake(self) -> str:
+        return f"{self.prefix}:deliver:wake"
+
+    def result(self, command_id: str) -> str:
+        return f"{self.prefix}:result:{command_id}"
+
+    def fingerprint(self, command_id: str) -> str:
+        return f"{self.prefix}:command:{command_id}"
+
+    def reply(self, token: str) -> str:
+        return f"{self.prefix}:reply:{token}"
+
+    def is_reply(self, key: str) -> bool:
+        """Whether ``key`` is a list that a publisher may name in ``reply_to``."""
+        start = f"{self.prefix}:reply:"
+        return key.startswith(start) and len(key) > len(start)
+
+    def partition_of(self, machine: str, key: str) -> int:
+        """The partition of an instance: CRC-32 of ``machine/key`` in UTF-8, modulo the number of partitions."""
+        return zlib.crc32(f"{machine}/{key}".encode()) % self.partitions
+
+    def partition(self, number: int) -> PartitionKeys:
+        return PartitionKeys(f"{{{self.prefix}:{number}}}")
+
+    def of_instance(self, machine: str, key: str) -> PartitionKeys:
+        return self.partition(self.partition_of(machine, key))

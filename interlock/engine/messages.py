@@ -1,0 +1,141 @@
+"""What goes over the wire: command, result, event, and the shapes that are shown (wire contract).
+
+Commands come from outside and are validated by pydantic; results, history entries and events are made
+by us and are plain dataclasses, which orjson writes as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+MAX_ID_LENGTH = 128
+MAX_KEY_LENGTH = 256
+
+# Control characters and line separators break logs, terminals and headers; all others may stand in a key.
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
+Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_KEY_LENGTH, pattern=_PRINTABLE)]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=_PRINTABLE)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=r"^[A-Za-z][A-Za-z0-9_.:-]*$")]
+
+ActorKind = Literal["agent", "integration", "bot", "system", "supervisor", "admin"]
+
+
+class Actor(BaseModel):
+    """Who asks. Whoever may write to Redis is trusted with it; no actor at all means the system itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Text
+    kind: ActorKind
+    permissions: list[str] = Field(default_factory=list)
+
+
+class Command(BaseModel):
+    """One wish, addressed to one instance: together ``ticket/T-1 assign``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    machine: Name = Field(description="Id of the chart.")
+    key: Text = Field(description="Key of the instance.")
+    name: Name = Field(description="Name of the command, as the chart declares it.")
+    data: dict[str, Any] = Field(default_factory=dict, description="Checked against the chart's schema.")
+    id: Identifier = Field(description="Idempotency key; a UUIDv7 where the publisher names none.")
+    actor: Actor | None = Field(default=None, description="Who asks.")
+    expected_version: Annotated[int, Field(ge=0, strict=True)] | None = Field(
+        default=None, description="Refuse with stale_version when the instance is elsewhere."
+    )
+    not_before: AwareDatetime | None = Field(default=None, description="Apply no earlier than this.")
+    correlation_id: Identifier | None = None
+    causation_id: Identifier | None = None
+    traceparent: Identifier | None = None
+    reply_to: Annotated[str, StringConstraints(max_length=MAX_KEY_LENGTH, pattern=_PRINTABLE)] | None = Field(
+        default=None, description="A list key `<prefix>:reply:<token>` that gets the result by RPUSH."
+    )
+
+
+class Status(StrEnum):
+    """What became of a command."""
+
+    APPLIED = "applied"
+    """One step was taken; version, history and events tell it."""
+    IGNORED = "ignored"
+    """A duplicate that the chart calls harmless; nothing changed."""
+    REFUSED = "refused"
+    """Not now, not so or not by you; ``error`` says why."""
+    DEAD = "dead"
+    """A fault of ours, or no command at all; kept as a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """The ``error`` of a result. `asdict` gives its wire names."""
+
+    error_class: str
+    code: str
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"class": self.error_class, "code": self.code, "message": self.message, "details": self.details}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer to a command. ``version`` and ``state`` are the instance's after it (null without one).
+
+    ``events``: the types of the events announced, in order.
+    """
+
+    id: str | None
+    status: Status
+    machine: str | None
+    key: str | None
+    version: int | None
+    state: list[str] | None
+    events: list[str]
+    error: Error | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "status": self.status.value,
+            "machine": self.machine,
+            "key": self.key,
+            "version": self.version,
+            "state": self.state,
+            "events": self.events,
+            "error": self.error.as_dict() if self.error else None,
+        }
+
+
+def format_time(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds: ``2026-11-22T02:32:00.000Z``. Such texts sort as times do.
+
+    Raises ValueError for a naive datetime.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a time without zone: pass an aware datetime")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def parse_time(text: str) -> datetime:
+    """The aware datetime of an RFC 3339 text. Raises ValueError where it names no zone."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} names no time zone: end it with Z or +hh:mm")
+    return moment.astimezone(UTC)
+
+
+def time_from_ms(milliseconds: int) -> datetime:
+    """The aware datetime of Unix milliseconds."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def time_to_ms(moment: datetime) -> int:
+    """Unix milliseconds, rounded down."""
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,36 @@
+-- Take commands of the ingress stream into a partition's inbox, each once.
+--
+-- KEYS[1]  <tag>:inbox   stream  `c` command, `r` refused at the door
+-- KEYS[2]  <tag>:meta    hash    `ingress`: id of the last ingress entry taken in
+-- KEYS[3]  <tag>:lease   string  fencing token of the owner, if the partition has one
+-- KEYS[4]  <tag>:wake    string  a drain job is on its way; expires
+-- ARGV[1]  lifetime of the wake marker, milliseconds
+-- then     triples: ingress id, field, payload; ids ascend
+--
+-- Returns 1 where the caller must wake a worker, else 0.
+-- Promises: an entry at or below `ingress` is left out, so that a pump that repeats what a crashed or
+--           slower pump did neither doubles nor reorders anything.
+local function after(a, b)
+  local a_ms, a_seq = string.match(a, '^(%d+)-(%d+)$')
+  local b_ms, b_seq = string.match(b, '^(%d+)-(%d+)$')
+  if a_ms ~= b_ms then
+    return #a_ms > #b_ms or (#a_ms == #b_ms and a_ms > b_ms)
+  end
+  return #a_seq > #b_seq or (#a_seq == #b_seq and a_seq > b_seq)
+end
+
+local mark = redis.call('HGET', KEYS[2], 'ingress') or '0-0'
+local latest = mark
+for i = 2, #ARGV, 3 do
+  if after(ARGV[i], mark) then
+    redis.call('XADD', KEYS[1], '*', ARGV[i + 1], ARGV[i + 2])
+    latest = ARGV[i]
+  end
+end
+if latest ~= mark then
+  redis.call('HSET', KEYS[2], 'ingress', latest)
+end
+if redis.call('EXISTS', KEYS[3]) == 0 and redis.call('SET', KEYS[4], '1', 'NX', 'PX', ARGV[1]) then
+  return 1
+end
+return 0

@@ -1,0 +1,115 @@
+"""Settings: a flag of the command line > ``INTERLOCK_*`` in the environment > ``interlock.toml`` > default.
+
+The one module that reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+STANDARD_WEBHOOKS_SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
+"""Seconds between attempts as the Standard Webhooks 1.0 specification suggests, after the first at once."""
+
+Network = IPv4Network | IPv6Network
+
+
+class Settings(BaseSettings):
+    """All that can be configured; each field's environment variable is ``INTERLOCK_`` and its name."""
+
+    model_config = SettingsConfigDict(env_prefix="INTERLOCK_", toml_file="interlock.toml", extra="ignore")
+
+    redis_url: str = Field(
+        default_factory=lambda: os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"),
+        description="Server that holds the state; INTERLOCK_REDIS_URL, else REDIS_URL.",
+    )
+    rq_redis_url: str | None = Field(
+        default=None, description="Server that holds RQ's queues, where it is another one (RQ does not run on Cluster)."
+    )
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = Field(
+        default="interlock", description="Start of every key."
+    )
+    partitions: Annotated[int, Field(ge=1, le=1024)] = Field(
+        default=16, description="Partitions of a new deployment; an existing one keeps its number."
+    )
+    charts: Annotated[list[Path], NoDecode] = Field(
+        default_factory=list, description="Directories of charts beside the shipped ones, separated by ':'."
+    )
+    max_command_bytes: Annotated[int, Field(ge=1024)] = Field(
+        default=256 * 1024, description="A larger command is refused as too_large."
+    )
+    result_ttl_seconds: Annotated[int, Field(ge=60)] = Field(
+        default=86_400, description="How long results and command ids are kept: the window of deduplication."
+    )
+    lease_seconds: Annotated[float, Field(ge=0.5, le=60)] = Field(
+        default=5.0, description="A worker that is silent for so long loses its partition."
+    )
+    batch_size: Annotated[int, Field(ge=1, le=1000)] = Field(default=200, description="Commands in one commit.")
+    webhook_retry_schedule: Annotated[tuple[float, ...], NoDecode] = Field(
+        default=STANDARD_WEBHOOKS_SCHEDULE, description="Seconds between attempts, separated by commas."
+    )
+    webhook_allow_cidrs: Annotated[tuple[Network, ...], NoDecode] = Field(
+        default=(), description="Private networks that webhooks may reach, plain http and any port included."
+    )
+    webhook_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = Field(
+        default=20.0, description="Total deadline of one attempt."
+    )
+    secret_key: str | None = Field(
+        default=None,
+        repr=False,
+        description="32 bytes in URL-safe base64 that encrypt webhook secrets at rest; a file is made where none is named.",
+    )
+    secret_key_file: Path | None = Field(
+        default=None, description="Where that file is; by default below the user's state directory."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: console on a terminal, JSON elsewhere."
+    )
+
+    @field_validator("charts", mode="before")
+    @classmethod
+    def _split_paths(cls, value: Any) -> Any:
+        return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+    @field_validator("webhook_retry_schedule", mode="before")
+    @classmethod
+    def _split_schedule(cls, value: Any) -> Any:
+        seconds = [float(part) for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        if any(not 0 <= second <= 30 * 86_400 for second in seconds):
+            raise ValueError("each number of seconds lies between 0 and 30 days")
+        return tuple(seconds)
+
+    @field_validator("webhook_allow_cidrs", mode="before")
+    @classmethod
+    def _split_networks(cls, value: Any) -> Any:
+        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return tuple(ip_network(part) for part in parts)
+
+    @cached_property
+    def queue_names(self) -> tuple[str, str]:
+        """Names of the RQ queues: of the drains, of the deliveries."""
+        return f"{self.prefix}-drain", f"{self.prefix}-deliver"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
