@@ -38,10 +38,11 @@ Of a partition (prefix ``{<prefix>:<p>}``):
 ``:index:<machine>``            zset    all keys of a machine, score 0 (ordered by bytes). The commit
 ``:index:<machine>:state:<s>``  zset    keys that are in state ``s`` (every active state, not only atomic ones)
 ``:index:<machine>:<f>=<v>``    zset    keys whose indexed context field ``f`` is ``v`` (JSON). The commit
-``:delivery:<id>``              string  a delivery's JSON. Dispatch, deliver
-``:delivery:<id>:attempts``     list    one attempt's JSON each. Deliver
-``:deliveries:due``             zset    delivery ids by the time of their next attempt
-``:webhook:<id>:deliveries``    zset    delivery ids of one webhook by creation time
+``:delivery:<id>``              string  a delivery's JSON; expires when it is finished. Dispatch, deliver
+``:delivery:<id>:attempts``     list    one attempt's JSON each; expires likewise. Deliver
+``:deliveries:due``             zset    webhook ids by the time of their earliest attempt. Dispatch, deliver
+``:webhook:<id>:due``           zset    ids of its pending deliveries by the time of their next attempt. Likewise
+``:webhook:<id>:deliveries``    zset    delivery ids of one webhook by creation time. Dispatch
 ==============================  ======  =================================================================
 """
 
@@ -121,6 +122,9 @@ class PartitionKeys:
 
     def attempts(self, delivery_id: str) -> str:
         return f"{self.tag}:delivery:{delivery_id}:attempts"
+
+    def webhook_due(self, webhook_id: str) -> str:
+        return f"{self.tag}:webhook:{webhook_id}:due"
 
     def webhook_deliveries(self, webhook_id: str) -> str:
         return f"{self.tag}:webhook:{webhook_id}:deliveries"

@@ -26,6 +26,10 @@ STANDARD_WEBHOOKS_SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 5040
 Network = IPv4Network | IPv6Network
 
 
+def _state_directory() -> Path:
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+
+
 class Settings(BaseSettings):
     """All that can be configured; each field's environment variable is ``INTERLOCK_`` and its name."""
 
@@ -71,8 +75,12 @@ class Settings(BaseSettings):
         repr=False,
         description="32 bytes in URL-safe base64 that encrypt webhook secrets at rest; a file is made where none is named.",
     )
-    secret_key_file: Path | None = Field(
-        default=None, description="Where that file is; by default below the user's state directory."
+    secret_key_file: Path = Field(
+        default_factory=lambda: _state_directory() / "interlock" / "secret.key",
+        description="Where that file is; by default below the user's state directory.",
+    )
+    webhook_log_seconds: Annotated[float, Field(ge=60)] = Field(
+        default=14 * 86_400.0, description="How long a finished delivery stays in the delivery log."
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = Field(
