@@ -1,0 +1,61 @@
+# `make help` lists what there is. `make demo` and `make test` do all the set-up themselves.
+
+# The first interpreter that runs and is new enough: a name on PATH may be a shim for a version not there.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
+	if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; \
+	then command -v "$$name"; break; fi; done)
+BIN := .venv/bin
+STORM_SECONDS ?= 60
+UV = $(shell command -v uv || echo .cache/uv/bin/uv)
+COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test check format storm bench lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.developer  ## everything for working on it, into .venv, from the lock (uv where it is on PATH)
+
+.venv/.demo: requirements.lock pyproject.toml
+	@echo "setting up .venv from requirements.lock ..."
+	@tools/setup.sh requirements.lock "$(PYTHON)"
+	@touch $@
+
+.venv/.developer: requirements-dev.lock pyproject.toml
+	@echo "setting up .venv from requirements-dev.lock ..."
+	@tools/setup.sh requirements-dev.lock "$(PYTHON)"
+	@touch .venv/.demo $@
+
+demo: .venv/.demo  ## the whole way of a command once, on a real support desk's log
+	@$(BIN)/interlock demo $(ARGS)
+
+dev: .venv/.demo  ## server, workers and all on this machine until Ctrl-C (ARGS='--data-dir DIR')
+	@$(BIN)/interlock dev $(ARGS)
+
+test: .venv/.developer  ## every test but the storms (ARGS='tests/unit -k chart')
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+check: .venv/.developer  ## lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.developer  ## put the code into its format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+storm: .venv/.developer  ## kill workers and the server under load for STORM_SECONDS, then count
+	INTERLOCK_STORM_SECONDS=$(STORM_SECONDS) $(BIN)/pytest -m storm $(ARGS)
+
+bench: .venv/.developer  ## commands a second and latency, beside plain RQ
+	$(BIN)/python benchmarks/throughput.py $(ARGS)
+
+lock:  ## make the locks again from pyproject.toml (UPGRADE=1: newest versions)
+	@command -v $(UV) >/dev/null 2>&1 || { "$(PYTHON)" -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv; }
+	$(COMPILE) --group build -o requirements.lock
+	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
+
+clean:  ## remove what was built or set up here
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build demo-output
