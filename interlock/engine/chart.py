@@ -137,6 +137,8 @@ class CommandDef:
     by: tuple[str, ...]
     mark: Mark
     private: frozenset[str] = frozenset()
+    require: tuple[Requirement, ...] = ()
+    """Rows that hold in every state, checked before those of the transition; a creating command's only rows."""
     description: str = ""
 
 

@@ -115,7 +115,9 @@ class PartitionKeys:
         return f"{self.tag}:index:{machine}:state:{state}"
 
     def field_index(self, machine: str, name: str, value: object) -> str:
-        return f"{self.tag}:index:{machine}:{name}={orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()}"
+        return (
+            f"{self.tag}:index:{machine}:{name}={orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()}"
+        )
 
     def delivery(self, delivery_id: str) -> str:
         return f"{self.tag}:delivery:{delivery_id}"

@@ -20,7 +20,9 @@ MAX_KEY_LENGTH = 256
 _PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_KEY_LENGTH, pattern=_PRINTABLE)]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=_PRINTABLE)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=r"^[A-Za-z][A-Za-z0-9_.:-]*$")]
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=r"^[A-Za-z][A-Za-z0-9_.:-]*$")
+]
 
 ActorKind = Literal["agent", "integration", "bot", "system", "supervisor", "admin"]
 
@@ -81,7 +83,12 @@ class Error:
     details: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        return {"class": self.error_class, "code": self.code, "message": self.message, "details": self.details}
+        return {
+            "class": self.error_class,
+            "code": self.code,
+            "message": self.message,
+            "details": self.details,
+        }
 
 
 @dataclass(frozen=True, slots=True)

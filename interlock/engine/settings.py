@@ -40,7 +40,8 @@ class Settings(BaseSettings):
         description="Server that holds the state; INTERLOCK_REDIS_URL, else REDIS_URL.",
     )
     rq_redis_url: str | None = Field(
-        default=None, description="Server that holds RQ's queues, where it is another one (RQ does not run on Cluster)."
+        default=None,
+        description="Server that holds RQ's queues, where it is another one (RQ does not run on Cluster).",
     )
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = Field(
         default="interlock", description="Start of every key."
@@ -60,7 +61,9 @@ class Settings(BaseSettings):
     lease_seconds: Annotated[float, Field(ge=0.5, le=60)] = Field(
         default=5.0, description="A worker that is silent for so long loses its partition."
     )
-    batch_size: Annotated[int, Field(ge=1, le=1000)] = Field(default=200, description="Commands in one commit.")
+    batch_size: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=200, description="Commands in one commit."
+    )
     webhook_retry_schedule: Annotated[tuple[float, ...], NoDecode] = Field(
         default=STANDARD_WEBHOOKS_SCHEDULE, description="Seconds between attempts, separated by commas."
     )
@@ -73,7 +76,7 @@ class Settings(BaseSettings):
     secret_key: str | None = Field(
         default=None,
         repr=False,
-        description="32 bytes in URL-safe base64 that encrypt webhook secrets at rest; a file is made where none is named.",
+        description="32 bytes in URL-safe base64 that encrypt secrets at rest; else a file holds them.",
     )
     secret_key_file: Path = Field(
         default_factory=lambda: _state_directory() / "interlock" / "secret.key",
@@ -95,7 +98,9 @@ class Settings(BaseSettings):
     @field_validator("webhook_retry_schedule", mode="before")
     @classmethod
     def _split_schedule(cls, value: Any) -> Any:
-        seconds = [float(part) for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        seconds = (
+            [float(part) for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
         if any(not 0 <= second <= 30 * 86_400 for second in seconds):
             raise ValueError("each number of seconds lies between 0 and 30 days")
         return tuple(seconds)
@@ -103,7 +108,9 @@ class Settings(BaseSettings):
     @field_validator("webhook_allow_cidrs", mode="before")
     @classmethod
     def _split_networks(cls, value: Any) -> Any:
-        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        parts = (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
         return tuple(ip_network(part) for part in parts)
 
     @cached_property
@@ -111,13 +118,27 @@ class Settings(BaseSettings):
         """Names of the RQ queues: of the drains, of the deliveries."""
         return f"{self.prefix}-drain", f"{self.prefix}-deliver"
 
+    def environment(self) -> dict[str, str]:
+        """This process's environment with these settings in it: what a child process is to see."""
+        chosen = {}
+        for name in self.model_fields_set:
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, (list, tuple)):
+                text = (os.pathsep if name == "charts" else ",").join(map(str, value))
+            else:
+                text = str(value)
+            chosen[f"INTERLOCK_{name.upper()}"] = text
+        return {**os.environ, **chosen}
+
     @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

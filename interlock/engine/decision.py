@@ -1,0 +1,422 @@
+"""Decide what a command does to an instance. Pure: clock, ids and randomness are arguments or derived.
+
+``decide(machine, snapshot, command, now)`` -> `Decision`; so a history replays to its snapshot byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from interlock.engine.chart import CommandDef, Requirement
+from interlock.engine.errors import CommandRefused, ErrorClass, InterlockError
+from interlock.engine.expressions import EvaluationError, Scope
+from interlock.engine.ids import event_id
+from interlock.engine.machine import Arrow, Machine
+from interlock.engine.messages import Actor, Command, Error, Result, Status, format_time, parse_time
+from interlock.engine.snapshot import Snapshot, public_context
+from interlock.engine.step import EndlessStep, Step
+
+_SYSTEM: Mapping[str, Any] = {"id": None, "kind": "system", "permissions": []}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a command does. Only an applied one has ``snapshot``, ``entry`` (of the history) and ``events``.
+
+    ``entry`` and ``events`` are JSON, ready to be stored; so that one is encoded once.
+    """
+
+    result: Result
+    snapshot: Snapshot | None = None
+    entry: bytes | None = None
+    events: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """What a step is taken for: a command, or a timer that fired."""
+
+    id: str
+    name: str
+    data: dict[str, Any]
+    actor: dict[str, Any] | None
+    correlation_id: str | None
+    causation_id: str | None
+    traceparent: str | None
+
+
+class ReplayError(InterlockError):
+    """A history does not replay. Compare the chart's version with the one the instance began with."""
+
+
+def refused(
+    command_id: str | None, error: Error, snapshot: Snapshot | None, machine: str | None, key: str | None
+) -> Decision:
+    """A refusal: nothing changes."""
+    return Decision(
+        Result(
+            id=command_id,
+            status=Status.REFUSED,
+            machine=machine,
+            key=key,
+            version=snapshot.version if snapshot else None,
+            state=snapshot.state if snapshot else None,
+            events=[],
+            error=error,
+        )
+    )
+
+
+def decide(machine: Machine, snapshot: Snapshot | None, command: Command, now: datetime) -> Decision:
+    """What ``command`` does at ``now`` to an instance at ``snapshot`` (None: there is none). Never raises for
+    what a command or a chart says: that is a refusal."""
+    try:
+        return _decide(machine, snapshot, command, now)
+    except CommandRefused as refusal:
+        error = Error(refusal.error_class.value, refusal.code, refusal.message, refusal.details)
+    except EvaluationError as failure:
+        error = Error(ErrorClass.GUARD_ERROR, "guard_error", f"an expression of the chart failed: {failure}")
+    except EndlessStep as failure:
+        error = Error(ErrorClass.GUARD_ERROR, "endless_step", str(failure))
+    return refused(command.id, error, snapshot, command.machine, command.key)
+
+
+def fire(machine: Machine, snapshot: Snapshot | None, timer_id: str, now: datetime) -> Decision | None:
+    """What a due timer does; None where its state was left meanwhile (the timer is dropped).
+
+    A fired timer always makes a version, so that the history tells it even where every guard said no.
+    Raises EvaluationError and EndlessStep where the chart fails: the timer stays.
+    """
+    timer = next((t for t in snapshot.timers if t.id == timer_id), None) if snapshot else None
+    if snapshot is None or timer is None:
+        return None
+    cause = _Cause(timer.id, timer.event, {}, None, None, None, None)
+    step = _step(machine, snapshot, _scope(snapshot, cause, _SYSTEM, now), now)
+    step.timers = [t for t in step.timers if t.id != timer_id]
+    arrows = [a for a in step.select(timer.event) if all(r.check.evaluate(step.scope) for r in a.require)]
+    step.take(arrows)
+    return _decision(machine, snapshot, step, cause, f"{machine.id}.updated")
+
+
+def replay(machine: Machine, key: str, history: Sequence[Mapping[str, Any]]) -> Snapshot:
+    """The snapshot that a history (entries from version 1, in order) leads to.
+
+    Raises ReplayError where an entry does not apply.
+    """
+    snapshot: Snapshot | None = None
+    for entry in history:
+        cause = entry["command"]
+        now = parse_time(entry["at"])
+        if "." in cause["name"]:
+            decision = fire(machine, snapshot, cause["id"], now)
+        else:
+            command = Command(
+                machine=machine.id,
+                key=key,
+                name=cause["name"],
+                data=cause["data"],
+                id=cause["id"],
+                actor=Actor(**entry["actor"]) if entry["actor"] else None,
+                correlation_id=entry["correlation_id"],
+                causation_id=entry["causation_id"],
+            )
+            decision = decide(machine, snapshot, command, now)
+        if decision is None or decision.snapshot is None or decision.snapshot.version != entry["version"]:
+            why = (
+                decision.result.error.message
+                if decision and decision.result.error
+                else "its timer does not run"
+            )
+            raise ReplayError(f"version {entry['version']} of {machine.id}/{key} does not replay: {why}")
+        snapshot = decision.snapshot
+    if snapshot is None:
+        raise ReplayError(f"{machine.id}/{key} has no history")
+    return snapshot
+
+
+def capabilities(machine: Machine, snapshot: Snapshot, actor: Actor | None, now: datetime) -> list[str]:
+    """The commands for which ``actor`` would find a transition now, as far as that can be told without data.
+
+    A row or guard that fails for want of data counts as passed: only the state and the actor decide.
+    """
+    found = []
+    for definition in machine.chart.commands.values():
+        if definition.creates or snapshot.done:
+            continue
+        cause = _Cause("", definition.name, {}, None, None, None, None)
+        step = _step(machine, snapshot, _scope(snapshot, cause, _actor(actor), now), now)
+        try:
+            _check_actor(definition, _actor(actor))
+            if step.select(definition.name):
+                found.append(definition.name)
+        except CommandRefused:
+            continue
+        except EvaluationError:
+            found.append(definition.name)
+    return found
+
+
+def _decide(machine: Machine, snapshot: Snapshot | None, command: Command, now: datetime) -> Decision:
+    definition = machine.chart.commands.get(command.name)
+    if definition is None:
+        known = ", ".join(sorted(machine.chart.commands))
+        raise CommandRefused(
+            ErrorClass.UNKNOWN_COMMAND,
+            "unknown_command",
+            f"{machine.id} has no command {command.name!r}; it has {known}",
+        )
+    actor = _actor(command.actor)
+    _check_existence(definition, snapshot, command)
+    _check_data(machine, command)
+    _check_actor(definition, actor)
+    cause = _Cause(
+        command.id,
+        command.name,
+        command.data,
+        command.actor.model_dump() if command.actor else None,
+        command.correlation_id or command.id,
+        command.causation_id,
+        command.traceparent,
+    )
+    if snapshot is None:
+        return _create(machine, definition, command, cause, actor, now)
+    step = _step(machine, snapshot, _scope(snapshot, cause, actor, now), now)
+    _check_rows(definition.require, step.scope)
+    arrows = [] if snapshot.done else step.select(command.name)
+    if not arrows:
+        raise CommandRefused(
+            ErrorClass.NOT_ACCEPTED,
+            "settled" if snapshot.done else "not_accepted",
+            f"{command.name} is not accepted in {', '.join(snapshot.state)}",
+            {"state": snapshot.state},
+        )
+    for arrow in arrows:
+        _check_rows(arrow.require, step.scope)
+    if all(arrow.ignore for arrow in arrows):
+        return Decision(
+            Result(command.id, Status.IGNORED, machine.id, snapshot.key, snapshot.version, snapshot.state, [])
+        )
+    step.take(arrows)
+    return _decision(machine, snapshot, step, cause, f"{machine.id}.updated")
+
+
+def _check_existence(definition: CommandDef, snapshot: Snapshot | None, command: Command) -> None:
+    if snapshot is None:
+        if not definition.creates:
+            raise CommandRefused(
+                ErrorClass.NOT_FOUND,
+                "not_found",
+                f"there is no {command.machine}/{command.key}; create it first",
+            )
+    elif definition.creates:
+        raise CommandRefused(
+            ErrorClass.ALREADY_EXISTS,
+            "already_exists",
+            f"{command.machine}/{command.key} exists since {snapshot.created_at}",
+        )
+    version = snapshot.version if snapshot else 0
+    if command.expected_version is not None and command.expected_version != version:
+        raise CommandRefused(
+            ErrorClass.STALE_VERSION,
+            "stale_version",
+            f"version {command.expected_version} was expected, it is {version}: read it again",
+            {"expected_version": command.expected_version, "version": version},
+        )
+
+
+def _check_data(machine: Machine, command: Command) -> None:
+    validator = machine.commands[command.name]
+    if validator.is_valid(command.data):
+        return
+    private = machine.chart.commands[command.name].private
+    problems = []
+    for problem in validator.iter_errors(command.data):
+        path = "/".join(str(part) for part in problem.instance_path)
+        secret = path.partition("/")[0] in private
+        problems.append({"path": path, "message": "is not as declared" if secret else problem.message[:500]})
+        if len(problems) == 20:
+            break
+    first = problems[0]
+    place = f"data/{first['path']}" if first["path"] else "data"
+    raise CommandRefused(
+        ErrorClass.INVALID_DATA, "invalid_data", f"{place}: {first['message']}", {"problems": problems}
+    )
+
+
+def _check_actor(definition: CommandDef, actor: Mapping[str, Any]) -> None:
+    if definition.by and actor["kind"] not in definition.by:
+        raise CommandRefused(
+            ErrorClass.FORBIDDEN,
+            "actor_kind",
+            f"{definition.name} is for {', '.join(definition.by)}, not for {actor['kind']}",
+            {"by": list(definition.by)},
+        )
+
+
+def _check_rows(rows: Sequence[Requirement], scope: Scope) -> None:
+    for row in rows:
+        if not row.check.evaluate(scope):
+            raise CommandRefused(
+                ErrorClass(row.error_class), row.code, row.message or row.code.replace("_", " ")
+            )
+
+
+def _actor(actor: Actor | None) -> Mapping[str, Any]:
+    if actor is None:
+        return _SYSTEM
+    return {"id": actor.id, "kind": actor.kind, "permissions": actor.permissions}
+
+
+def _scope(snapshot: Snapshot, cause: _Cause, actor: Mapping[str, Any], now: datetime) -> Scope:
+    return Scope(
+        context=snapshot.context,
+        data=cause.data,
+        actor=actor,
+        now=format_time(now),
+        key=snapshot.key,
+        version=snapshot.version,
+        command=cause.name,
+        states=frozenset(),
+    )
+
+
+def _step(machine: Machine, snapshot: Snapshot, scope: Scope, now: datetime) -> Step:
+    return Step(
+        machine,
+        active=machine.mask_of(snapshot.state),
+        context=snapshot.context,
+        recorded=snapshot.recorded,
+        timers=snapshot.timers,
+        scope=scope,
+        now=now,
+        version=snapshot.version + 1,
+    )
+
+
+def _create(
+    machine: Machine,
+    definition: CommandDef,
+    command: Command,
+    cause: _Cause,
+    actor: Mapping[str, Any],
+    now: datetime,
+) -> Decision:
+    at = format_time(now)
+    filled = {name: value for name, value in command.data.items() if name in machine.defaults}
+    context = {**machine.defaults, **filled}
+    blank = Snapshot(machine.id, command.key, machine.version, 0, [], context, [], at, at)
+    step = _step(machine, blank, _scope(blank, cause, actor, now), now)
+    _check_rows(definition.require, step.scope)
+    step.start()
+    return _decision(machine, blank, step, cause, f"{machine.id}.created")
+
+
+def _check_context(machine: Machine, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    for name, value in after.items():
+        if value is before.get(name, machine):
+            continue
+        if value is None and machine.defaults[name] is None:
+            continue
+        if not machine.context_validators[name].is_valid(value):
+            shown = (
+                "a private value"
+                if name in machine.private
+                else orjson.dumps(value)[:200].decode(errors="replace")
+            )
+            raise CommandRefused(
+                ErrorClass.GUARD_ERROR,
+                "context_type",
+                f"the chart would set context.{name} to {shown}, against its own schema",
+                {"field": name},
+            )
+
+
+def _decision(machine: Machine, before: Snapshot, step: Step, cause: _Cause, default_event: str) -> Decision:
+    """Everything that a finished step leaves behind."""
+    _check_context(machine, before.context, step.context)
+    at = step.scope.now
+    state = machine.atomic_paths(step.active)
+    after = Snapshot(
+        machine=machine.id,
+        key=before.key,
+        chart_version=machine.version,
+        version=before.version + 1,
+        state=state,
+        context=step.context,
+        timers=step.timers,
+        created_at=before.created_at,
+        updated_at=at,
+        recorded=step.recorded,
+        done=step.done,
+    )
+    types = step.emitted or [default_event]
+    entry = {
+        "version": after.version,
+        "at": at,
+        "command": {"id": cause.id, "name": cause.name, "data": cause.data},
+        "actor": cause.actor,
+        "from": before.state,
+        "to": state,
+        "events": types,
+        "correlation_id": cause.correlation_id,
+        "causation_id": cause.causation_id,
+    }
+    result = Result(cause.id, Status.APPLIED, machine.id, before.key, after.version, state, types)
+    return Decision(result, after, orjson.dumps(entry), tuple(_events(machine, before, after, types, cause)))
+
+
+def _events(
+    machine: Machine, before: Snapshot, after: Snapshot, types: Sequence[str], cause: _Cause
+) -> list[bytes]:
+    """CloudEvents 1.0 in JSON, one for each type."""
+    private = machine.private
+    changed = {
+        name: {"from": before.context[name] if before.version else None, "to": value}
+        for name, value in after.context.items()
+        if name not in private and (not before.version or value != before.context.get(name))
+    }
+    data = {
+        "version": after.version,
+        "from": before.state,
+        "to": after.state,
+        "command": {"id": cause.id, "name": cause.name},
+        "actor": {"id": cause.actor["id"], "kind": cause.actor["kind"]} if cause.actor else None,
+        "changed": changed,
+        "context": public_context(machine.chart, after.context),
+        "correlation_id": cause.correlation_id,
+        "causation_id": cause.causation_id,
+    }
+    made = []
+    for ordinal, event_type in enumerate(types):
+        event: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": event_id(machine.id, after.key, after.version, ordinal, cause.id),
+            "source": f"/interlock/{machine.id}",
+            "type": event_type,
+            "subject": after.key,
+            "time": after.updated_at,
+            "datacontenttype": "application/json",
+            "data": data,
+            "sequence": after.version,
+        }
+        if cause.correlation_id:
+            event["correlationid"] = cause.correlation_id
+        if cause.traceparent:
+            event["traceparent"] = cause.traceparent
+        made.append(orjson.dumps(event))
+    return made
+
+
+def arrows_taken(machine: Machine, snapshot: Snapshot | None, command: Command, now: datetime) -> list[Arrow]:
+    """The arrows that ``command`` would select, for explanations; empty where it is refused before."""
+    if snapshot is None or snapshot.done:
+        return []
+    cause = _Cause(command.id, command.name, command.data, None, None, None, None)
+    return _step(machine, snapshot, _scope(snapshot, cause, _actor(command.actor), now), now).select(
+        command.name
+    )

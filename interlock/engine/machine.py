@@ -1,0 +1,194 @@
+"""A chart made ready to run, out of the objects of `transitions`.
+
+The only module that imports that library. Its `State`, `Transition`, `Event` and `Machine` carry the chart
+and its introspection (`Machine.library.get_triggers`, `.get_transitions`, `.states`, `.events`); its event
+dispatch is not used: `step` replaces it by the algorithm of W3C SCXML.
+
+Sets of states are bit masks over the states in document order: a step is arithmetic on small integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jsonschema_rs
+import transitions
+
+from interlock.engine.chart import Action, Chart, StateDef, TransitionDef
+
+
+class Node(transitions.State):
+    """A state of the chart. ``bit``: its own; ``below``: the bits of all its descendants."""
+
+    def __init__(self, definition: StateDef, index: int, parent: Node | None) -> None:
+        super().__init__(definition.path, final=definition.kind == "final")
+        self.definition = definition
+        self.path = definition.path
+        self.kind = definition.kind
+        self.is_atomic = definition.kind in ("atomic", "final")
+        self.is_history = definition.kind in ("shallow_history", "deep_history")
+        self.index = index
+        self.bit = 1 << index
+        self.below = 0
+        self.parent = parent
+        self.ancestors: tuple[Node, ...] = (parent, *parent.ancestors) if parent else ()
+        self.children: tuple[Node, ...] = ()
+        self.histories: tuple[Node, ...] = ()
+        self.initial: tuple[Node, ...] = ()
+        self.entry_actions: tuple[Action, ...] = definition.entry
+        self.exit_actions: tuple[Action, ...] = definition.exit
+        self.on: dict[str, tuple[Arrow, ...]] = {}
+        self.wildcards: tuple[tuple[str, tuple[Arrow, ...]], ...] = ()
+        self.always: tuple[Arrow, ...] = ()
+        self.after: tuple[Arrow, ...] = ()
+
+    def candidates(self, event: str) -> tuple[Arrow, ...]:
+        """The arrows that ``event`` may take from here, longest event descriptor first, then in file order."""
+        exact = self.on.get(event, ())
+        if not self.wildcards:
+            return exact
+        return exact + tuple(a for name, arrows in self.wildcards if matches(name, event) for a in arrows)
+
+
+class Arrow(transitions.Transition):
+    """A transition of the chart. ``exits``: mask of what it leaves when active, None where history decides."""
+
+    def __init__(self, definition: TransitionDef, source: Node, targets: tuple[Node, ...]) -> None:
+        # The library's stub knows neither internal transitions (no dest) nor lists of conditions.
+        dest: Any = targets[0].path if targets else None
+        conditions: Any = [definition.guard.evaluate] if definition.guard else None
+        super().__init__(source.path, dest, conditions=conditions)
+        self.definition = definition
+        self.node = source
+        self.targets = targets
+        self.guard = definition.guard
+        self.require = definition.require
+        self.actions = definition.actions
+        self.reenter = definition.reenter
+        self.ignore = definition.ignore
+        self.exits: int | None = None
+
+
+def matches(descriptor: str, event: str) -> bool:
+    """Whether a wildcard descriptor (``*`` or ``prefix.*``) takes ``event`` (SCXML 3.12.1, by tokens)."""
+    if descriptor == "*":
+        return True
+    wanted, given = descriptor.split(".")[:-1], event.split(".")
+    return given[: len(wanted)] == wanted
+
+
+def domain_of(arrow: Arrow, targets: Iterable[Node]) -> Node | None:
+    """The state within which an arrow moves; it stays active itself. None: even the root is left.
+
+    XState v5 `getTransitionDomain`: the source, where every target is it or below it and the arrow does not
+    re-enter; else the nearest state that contains source and targets.
+    """
+    source = arrow.node
+    mask = source.bit
+    inside = True
+    for target in targets:
+        mask |= target.bit
+        inside = inside and bool(target.bit & (source.below | source.bit))
+    if inside and not arrow.reenter:
+        return source
+    for ancestor in source.ancestors:
+        if mask & ~ancestor.below == 0:
+            return ancestor
+    return None if arrow.reenter else source.ancestors[-1] if source.ancestors else source
+
+
+class Machine:
+    """A compiled chart. Reusable and free of state: one serves all instances of its chart's version."""
+
+    def __init__(self, chart: Chart) -> None:
+        self.chart = chart
+        self.library = transitions.Machine(model=None, initial=None, auto_transitions=False, name=chart.id)
+        self.nodes: list[Node] = []
+        self.by_path: dict[str, Node] = {}
+        self.root = self._add(chart.root, None)
+        for node in self.nodes:
+            self._connect(node)
+        self.all = (1 << len(self.nodes)) - 1
+        self.uses_in_state = "in_state" in chart.source
+        self.commands: dict[str, Any] = {
+            name: jsonschema_rs.validator_for(dict(command.schema))
+            for name, command in chart.commands.items()
+        }
+        self.context_validators = {
+            name: jsonschema_rs.validator_for(dict(field.schema)) for name, field in chart.context.items()
+        }
+        self.defaults: Mapping[str, Any] = {name: field.default for name, field in chart.context.items()}
+        self.private = frozenset(name for name, field in chart.context.items() if not field.public)
+
+    @property
+    def id(self) -> str:
+        return self.chart.id
+
+    @property
+    def version(self) -> int:
+        return self.chart.version
+
+    def _add(self, definition: StateDef, parent: Node | None) -> Node:
+        node = Node(definition, len(self.nodes), parent)
+        self.nodes.append(node)
+        self.by_path[node.path] = node
+        self.library.add_state(node)
+        node.children = tuple(self._add(child, node) for child in definition.children)
+        node.histories = tuple(child for child in node.children if child.is_history)
+        for child in node.children:
+            node.below |= child.bit | child.below
+        return node
+
+    def _connect(self, node: Node) -> None:
+        definition = node.definition
+        node.initial = tuple(self.by_path[path] for path in definition.initial)
+        on: dict[str, tuple[Arrow, ...]] = {}
+        for transition in definition.on:
+            on[transition.event] = (*on.get(transition.event, ()), self._arrow(transition, node))
+        node.always = tuple(self._arrow(transition, node) for transition in definition.always)
+        node.after = tuple(self._arrow(transition, node) for transition in definition.after)
+        for arrow in node.after:
+            on[arrow.definition.event] = (*on.get(arrow.definition.event, ()), arrow)
+        wild = [name for name in on if name == "*" or name.endswith(".*")]
+        node.wildcards = tuple((name, on.pop(name)) for name in sorted(wild, key=len, reverse=True))
+        node.on = on
+
+    def _arrow(self, definition: TransitionDef, source: Node) -> Arrow:
+        arrow = Arrow(definition, source, tuple(self.by_path[path] for path in definition.targets))
+        if not arrow.targets:
+            arrow.exits = 0
+        elif not any(target.is_history for target in arrow.targets):
+            arrow.exits = self.exits_within(domain_of(arrow, arrow.targets))
+        events = self.library.events
+        if definition.event not in events:
+            events[definition.event] = self.library.event_cls(definition.event, self.library)
+        events[definition.event].add_transition(arrow)
+        return arrow
+
+    def exits_within(self, domain: Node | None) -> int:
+        """Mask of what an arrow with this domain leaves, where active."""
+        return domain.below if domain else (1 << len(self.nodes)) - 1
+
+    def mask_of(self, paths: Iterable[str]) -> int:
+        """The whole configuration whose atomic states are ``paths``. Raises KeyError for an unknown path."""
+        mask = 0
+        for path in paths:
+            node = self.by_path[path]
+            mask |= node.bit
+            for ancestor in node.ancestors:
+                mask |= ancestor.bit
+        return mask
+
+    def nodes_in(self, mask: int) -> list[Node]:
+        """The states of a mask in document order."""
+        found = []
+        while mask:
+            low = mask & -mask
+            found.append(self.nodes[low.bit_length() - 1])
+            mask ^= low
+        return found
+
+    def atomic_paths(self, mask: int) -> list[str]:
+        """The sorted paths of a configuration's atomic states: what is shown as ``state``."""
+        return sorted(node.path for node in self.nodes_in(mask) if node.is_atomic)

@@ -1,0 +1,84 @@
+"""Where one instance is: everything that the next step needs, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from interlock.engine.chart import Chart
+from interlock.engine.errors import InterlockError
+
+
+class CorruptSnapshot(InterlockError):
+    """What is stored under an instance's key is no snapshot: somebody else wrote it. Compare with its history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A running timer. ``id`` names the entry that armed it, so that a timer of a state that was left is told apart.
+
+    ``event``: what it will send; ``state``: path of the state that armed it; ``due``: RFC 3339, UTC.
+    """
+
+    id: str
+    event: str
+    state: str
+    due: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An instance at one version. ``state``: sorted paths of the active atomic states.
+
+    ``context`` holds every field of the chart, private ones too; `shown` cuts them. ``recorded``: what each
+    history state remembers, as paths by the history state's path. ``done``: a final state of the root was
+    reached, no command is accepted any more.
+    """
+
+    machine: str
+    key: str
+    chart_version: int
+    version: int
+    state: list[str]
+    context: dict[str, Any]
+    timers: list[Timer]
+    created_at: str
+    updated_at: str
+    recorded: dict[str, list[str]] = field(default_factory=dict)
+    done: bool = False
+
+    def to_bytes(self) -> bytes:
+        """JSON; equal snapshots give equal bytes."""
+        return orjson.dumps(self)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Snapshot:
+        """The inverse of `to_bytes`. Raises CorruptSnapshot."""
+        try:
+            fields = orjson.loads(raw)
+            fields["timers"] = [Timer(**timer) for timer in fields["timers"]]
+            return cls(**fields)
+        except (ValueError, TypeError, KeyError) as error:
+            raise CorruptSnapshot(f"no snapshot: {error}") from error
+
+    def shown(self, chart: Chart) -> dict[str, Any]:
+        """The instance as the command line, HTTP and Python show it; private context fields are cut."""
+        return {
+            "machine": self.machine,
+            "key": self.key,
+            "chart_version": self.chart_version,
+            "version": self.version,
+            "state": self.state,
+            "context": public_context(chart, self.context),
+            "timers": [{"id": t.id, "event": t.event, "state": t.state, "due": t.due} for t in self.timers],
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+        }
+
+
+def public_context(chart: Chart, context: dict[str, Any]) -> dict[str, Any]:
+    """The fields that the chart calls public; a field that the chart does not know is not shown."""
+    fields = chart.context
+    return {name: value for name, value in context.items() if name in fields and fields[name].public}

@@ -1,0 +1,390 @@
+"""A batch of inbox entries, decided: from what was read to the operations of one commit. No I/O.
+
+The commands of one instance build on one another within the batch; the instance is written once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import structlog
+
+from interlock.engine.decision import Decision, decide, fire, refused
+from interlock.engine.errors import CommandRefused, ErrorClass, InterlockError
+from interlock.engine.fencing import Operation
+from interlock.engine.ids import fingerprint
+from interlock.engine.ingress import COMMAND, REJECTED, TIMER, parse_command, usable_id
+from interlock.engine.keys import Keys, PartitionKeys
+from interlock.engine.machine import Machine
+from interlock.engine.messages import Command, Error, Result, Status, format_time, parse_time, time_to_ms
+from interlock.engine.snapshot import CorruptSnapshot, Snapshot
+
+log = structlog.get_logger()
+
+MAX_DEAD_LETTERS = 10_000
+REPLY_TTL_MS = 300_000
+TIMER_RETRY = timedelta(minutes=1)
+"""How long a timer waits whose step failed: the chart is at fault, and may be mended."""
+
+Address = tuple[str, str]
+"""Machine and key of an instance."""
+FindMachine = Callable[[str, int | None], Machine | None]
+"""The compiled chart of a machine's version (None: the newest), or None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An inbox entry, parsed. Exactly one of ``command``, ``timer`` and ``rejected`` is set.
+
+    ``mark``: the fingerprint of the body that came under ``id``.
+    """
+
+    raw: bytes
+    id: str | None = None
+    mark: str = ""
+    command: Command | None = None
+    timer: tuple[str, str, str] | None = None
+    rejected: Mapping[str, Any] | None = None
+
+    @property
+    def address(self) -> Address | None:
+        """The instance it is for, if it is for one."""
+        if self.command:
+            return self.command.machine, self.command.key
+        return self.timer[:2] if self.timer else None
+
+
+def parse(keys: Keys, fields: Mapping[bytes, bytes]) -> Item:
+    """The item in an inbox entry; what is no item of ours becomes a rejected one."""
+    for name, raw in fields.items():
+        if name == COMMAND:
+            return _parse_command(keys, raw)
+        if name == TIMER:
+            return _parse_timer(raw)
+        if name == REJECTED:
+            return _parse_rejected(raw)
+    raw = next(iter(fields.values()), b"")
+    return Item(
+        raw, rejected={"error": Error("malformed", "foreign_entry", "no inbox entry of ours").as_dict()}
+    )
+
+
+def _parse_command(keys: Keys, raw: bytes) -> Item:
+    try:
+        command = parse_command(keys, raw)
+    except CommandRefused as refusal:
+        error = Error(refusal.error_class.value, refusal.code, refusal.message, refusal.details).as_dict()
+        return _parse_rejected(orjson.dumps({"error": error, **_address_of(keys, raw)}), raw)
+    actor = (command.actor.id, command.actor.kind) if command.actor else None
+    not_before = format_time(command.not_before) if command.not_before else None
+    body = (
+        command.machine,
+        command.key,
+        command.name,
+        command.data,
+        actor,
+        command.expected_version,
+        not_before,
+    )
+    return Item(raw, command.id, fingerprint(body), command=command)
+
+
+def _address_of(keys: Keys, raw: bytes) -> dict[str, Any]:
+    """What can be told of a broken command: only parts that are sound by themselves."""
+    try:
+        body = orjson.loads(raw)
+    except ValueError:
+        return {}
+    known = {name: body[name] for name in ("machine", "key", "reply_to") if isinstance(body.get(name), str)}
+    if not keys.is_reply(known.get("reply_to", "")):
+        known.pop("reply_to", None)
+    return {
+        **known,
+        "id": usable_id(body),
+        "fingerprint": fingerprint({n: v for n, v in body.items() if n != "reply_to"}),
+    }
+
+
+def _parse_timer(raw: bytes) -> Item:
+    try:
+        machine, key, timer_id = orjson.loads(raw)
+        return Item(raw, timer=(str(machine), str(key), str(timer_id)))
+    except (ValueError, TypeError):
+        return Item(
+            raw, rejected={"error": Error("malformed", "foreign_entry", "no timer of ours").as_dict()}
+        )
+
+
+def _parse_rejected(raw: bytes, shown: bytes | None = None) -> Item:
+    try:
+        rejected = orjson.loads(raw)
+        return Item(
+            shown if shown is not None else raw,
+            rejected.get("id"),
+            rejected.get("fingerprint", ""),
+            rejected=rejected,
+        )
+    except (ValueError, AttributeError):
+        return Item(
+            raw, rejected={"error": Error("malformed", "foreign_entry", "no refusal of ours").as_dict()}
+        )
+
+
+@dataclass(slots=True)
+class _Instance:
+    """An instance within the batch: what was stored, what it is now, what the batch adds to it."""
+
+    before: Snapshot | None
+    now: Snapshot | None
+    broken: str = ""
+    entries: list[bytes] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one commit will do. ``read`` what is stored, then `decide_all`, then commit `operations`.
+
+    ``snapshots``: stored bytes by address; ``marks``: fingerprints already stored, by command id;
+    ``results``: their first results; ``broken``: addresses whose keys somebody else has written to.
+    """
+
+    keys: Keys
+    partition: PartitionKeys
+    items: Sequence[Item]
+    find_machine: FindMachine
+    now: datetime
+    result_ttl_seconds: int
+    max_snapshot_bytes: int
+    snapshots: Mapping[Address, bytes | None] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
+    results: dict[str, bytes] = field(default_factory=dict)
+    broken: frozenset[Address] = frozenset()
+    fresh: list[str] = field(default_factory=list)
+    counters: Counter[str] = field(default_factory=Counter)
+    events: int = 0
+    _operations: list[Operation] = field(default_factory=list)
+    _instances: dict[Address, _Instance] = field(default_factory=dict)
+
+    def decide_all(self) -> list[Operation]:
+        """Decide every item in order. Returns the operations; ``fresh`` are the keys that must be new."""
+        for item in self.items:
+            if item.timer:
+                self._fire(item, item.timer)
+            elif item.id is not None and item.id in self.marks:
+                self._resent(item, item.id)
+            elif item.command:
+                self._command(item, item.command)
+            else:
+                self._rejected(item)
+        for address, instance in self._instances.items():
+            if instance.entries:
+                self._write(address, instance)
+        for name, number in self.counters.items():
+            self._operations.append(("HINCRBY", self.keys.counters, name, number))
+        return self._operations
+
+    def _instance(self, address: Address) -> _Instance:
+        known = self._instances.get(address)
+        if known is None:
+            raw = self.snapshots.get(address)
+            known = self._instances[address] = _Instance(None, None)
+            try:
+                known.before = known.now = Snapshot.from_bytes(raw) if raw is not None else None
+            except CorruptSnapshot as error:
+                known.broken = str(error)
+            if address in self.broken:
+                known.broken = "a key of this instance holds a foreign type"
+        return known
+
+    def _command(self, item: Item, command: Command) -> None:
+        if command.not_before and command.not_before > self.now:
+            score = time_to_ms(command.not_before) + 1
+            self._operations.append(("ZADD", self.partition.later, score, item.raw))
+            return
+        instance = self._instance((command.machine, command.key))
+        decision = self._decision(item, command, instance)
+        if decision.snapshot is not None:
+            self._apply(instance, decision)
+        self._answer(item, decision.result, command.reply_to)
+
+    def _decision(self, item: Item, command: Command, instance: _Instance) -> Decision:
+        try:
+            if instance.broken:
+                raise InterlockError(f"{command.machine}/{command.key}: {instance.broken}")
+            machine = self.find_machine(command.machine, instance.now.chart_version if instance.now else None)
+            if machine is None:
+                return refused(
+                    command.id,
+                    self._unknown_machine(command, instance),
+                    instance.now,
+                    command.machine,
+                    command.key,
+                )
+            decision = decide(machine, instance.now, command, self.now)
+            if decision.snapshot and len(decision.snapshot.to_bytes()) > self.max_snapshot_bytes:
+                message = f"the instance would grow over {self.max_snapshot_bytes} bytes"
+                error = Error(ErrorClass.TOO_LARGE, "instance_too_large", message)
+                return refused(command.id, error, instance.now, command.machine, command.key)
+            return decision
+        except (
+            Exception
+        ) as fault:  # whatever it is, the partition must go on: the command becomes a dead letter
+            log.exception("command_failed", machine=command.machine, key=command.key, command_id=command.id)
+            error = Error(ErrorClass.INTERNAL, "internal", f"{type(fault).__name__}: {fault}"[:500])
+            self._dead(item, error)
+            return Decision(
+                Result(command.id, Status.DEAD, command.machine, command.key, None, None, [], error)
+            )
+
+    def _unknown_machine(self, command: Command, instance: _Instance) -> Error:
+        if instance.now:
+            version = instance.now.chart_version
+            message = (
+                f"{command.machine}/{command.key} began with version {version}, whose chart is not loaded"
+            )
+            return Error(
+                ErrorClass.UNKNOWN_MACHINE, "unknown_chart_version", message, {"chart_version": version}
+            )
+        return Error(
+            ErrorClass.UNKNOWN_MACHINE, "unknown_machine", f"no chart has the id {command.machine!r}"
+        )
+
+    def _apply(self, instance: _Instance, decision: Decision) -> None:
+        assert decision.entry is not None
+        instance.now = decision.snapshot
+        instance.entries.append(decision.entry)
+        for event in decision.events:
+            self._operations.append(("XADD", self.partition.outbox, "*", "event", event))
+        self.events += len(decision.events)
+
+    def _fire(self, item: Item, timer: tuple[str, str, str]) -> None:
+        instance = self._instance(timer[:2])
+        current = instance.now
+        if current is None:
+            return
+        try:
+            machine = self.find_machine(timer[0], current.chart_version)
+            if machine is None or instance.broken:
+                raise InterlockError(
+                    instance.broken or f"version {current.chart_version} of its chart is not loaded"
+                )
+            decision = fire(machine, current, timer[2], self.now)
+        except Exception as fault:  # a chart at fault must not hold up its neighbours: the timer comes again
+            log.exception("timer_failed", machine=timer[0], key=timer[1], timer=timer[2])
+            self._dead(
+                item, Error(ErrorClass.INTERNAL, "timer_failed", f"{type(fault).__name__}: {fault}"[:500])
+            )
+            self._operations.append(
+                ("ZADD", self.partition.timers, time_to_ms(self.now + TIMER_RETRY), item.raw)
+            )
+            return
+        if decision:
+            self._apply(instance, decision)
+            self.counters["timers"] += 1
+
+    def _rejected(self, item: Item) -> None:
+        assert item.rejected is not None
+        fields = item.rejected
+        told = fields["error"]
+        error = Error(told["class"], told["code"], told["message"], told.get("details", {}))
+        status = Status.REFUSED if item.id else Status.DEAD
+        if not item.id:
+            self._dead(item, error)
+        result = Result(item.id, status, fields.get("machine"), fields.get("key"), None, None, [], error)
+        self._answer(item, result, fields.get("reply_to"))
+
+    def _resent(self, item: Item, command_id: str) -> None:
+        """The same id again: the first answer, or a refusal where the body is another one."""
+        reply_to = item.command.reply_to if item.command else (item.rejected or {}).get("reply_to")
+        if self.marks[command_id] == item.mark:
+            self.counters["duplicate"] += 1
+            first = orjson.loads(self.results.get(command_id, b"{}"))
+            answer = orjson.dumps({**first, "duplicate": True})
+        else:
+            error = Error(
+                ErrorClass.ID_REUSED, "id_reused", "this id was used with another body: name a new one"
+            )
+            self.counters["refused:id_reused"] += 1
+            machine, key = item.address or (None, None)
+            answer = orjson.dumps(
+                Result(command_id, Status.REFUSED, machine, key, None, None, [], error).as_dict()
+            )
+        self._reply(reply_to, answer)
+
+    def _answer(self, item: Item, result: Result, reply_to: str | None) -> None:
+        self.counters[
+            f"{result.status}:{result.error.error_class}" if result.error else result.status.value
+        ] += 1
+        raw = orjson.dumps(result.as_dict())
+        if item.id is not None:
+            mark_key = self.keys.fingerprint(item.id)
+            self.marks[item.id] = item.mark
+            self.results[item.id] = raw
+            self.fresh.append(mark_key)
+            self._operations.append(("SET", mark_key, item.mark, "EX", self.result_ttl_seconds))
+            self._operations.append(("SET", self.keys.result(item.id), raw, "EX", self.result_ttl_seconds))
+        self._reply(reply_to, raw)
+
+    def _reply(self, reply_to: str | None, raw: bytes) -> None:
+        if reply_to:
+            self._operations.append(("?RPUSH", reply_to, raw))
+            self._operations.append(("PEXPIRE", reply_to, REPLY_TTL_MS))
+
+    def _dead(self, item: Item, error: Error) -> None:
+        machine, key = item.address or (None, None)
+        letter = {
+            "at": format_time(self.now),
+            "id": item.id,
+            "machine": machine,
+            "key": key,
+            "error": error.as_dict(),
+            "raw": item.raw[:65_536].decode("utf-8", "replace"),
+        }
+        dead = self.partition.dead
+        self._operations.append(
+            ("XADD", dead, "MAXLEN", "~", MAX_DEAD_LETTERS, "*", "letter", orjson.dumps(letter))
+        )
+
+    def _write(self, address: Address, instance: _Instance) -> None:
+        machine, key = address
+        before, now = instance.before, instance.now
+        assert now is not None
+        ops, partition = self._operations, self.partition
+        ops.append(("SET", partition.instance(machine, key), now.to_bytes()))
+        ops.append(("RPUSH", partition.history(machine, key), *instance.entries))
+        if before is None:
+            ops.append(("ZADD", partition.index(machine), 0, key))
+        old_timers = {timer.id: timer for timer in before.timers} if before else {}
+        new_timers = {timer.id: timer for timer in now.timers}
+        for timer_id in old_timers.keys() - new_timers.keys():
+            ops.append(("ZREM", partition.timers, orjson.dumps([machine, key, timer_id])))
+        for timer_id in new_timers.keys() - old_timers.keys():
+            due = time_to_ms(parse_time(new_timers[timer_id].due))
+            ops.append(("ZADD", partition.timers, due, orjson.dumps([machine, key, timer_id])))
+        self._index(machine, key, before, now)
+
+    def _index(self, machine: str, key: str, before: Snapshot | None, now: Snapshot) -> None:
+        compiled = self.find_machine(machine, now.chart_version)
+        assert compiled is not None
+        old = _index_keys(compiled, self.partition, before) if before else set()
+        new = _index_keys(compiled, self.partition, now)
+        self._operations += [("ZREM", name, key) for name in sorted(old - new)]
+        self._operations += [("ZADD", name, 0, key) for name in sorted(new - old)]
+
+
+def _index_keys(machine: Machine, partition: PartitionKeys, snapshot: Snapshot) -> set[str]:
+    """The index sets that hold an instance at this snapshot."""
+    names: set[str] = set()
+    for path in snapshot.state:
+        parts = path.split(".")
+        names.update(
+            partition.state_index(machine.id, ".".join(parts[:depth])) for depth in range(1, len(parts) + 1)
+        )
+    for name in machine.chart.index:
+        names.add(partition.field_index(machine.id, name, snapshot.context.get(name)))
+    return names
