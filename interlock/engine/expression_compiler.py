@@ -301,6 +301,7 @@ class Compiler:
             raise Problem(node, "in_state takes one literal path", "Write in_state('open.assigned').")
         if self._states is not None and path not in self._states:
             raise Problem(node.args[0], f"unknown state {path[:64]!r}", did_you_mean(path, self._states))
+        self.names.add(f"in_state:{path}")
         return Part(lambda scope: path in scope.states, Shape(_BOOLEAN))
 
 

@@ -74,7 +74,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A compiled expression. ``names``: all that it reads, such as ``context.priority`` or ``now``."""
+    """A compiled expression. ``names``: all that it reads, ``context.priority``, ``now``, ``in_state:<path>``."""
 
     source: str
     names: frozenset[str]

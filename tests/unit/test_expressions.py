@@ -225,7 +225,7 @@ def test_a_literal_list_is_new_each_time():
         ("context.name is None", "is has no place in an expression Write ==.", 0),
         ("in_state(data.agent)", "in_state takes one literal path", 0),
         ("in_state('opn')", "unknown state 'opn' Did you mean 'open'?", 9),
-        ("1 +", "not an expression", 2),
+        ("(1 + 2", "not an expression", 0),
         ("  (1 +\n  nope)", "unknown name 'nope'", 9),
         ("", "an expression is empty", 0),
         ("   ", "an expression is empty", 0),

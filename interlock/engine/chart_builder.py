@@ -1,0 +1,284 @@
+"""The third stage of loading: states, transitions and actions, every target resolved, every text compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from interlock.engine.chart import (
+    Action,
+    Assign,
+    CommandDef,
+    ContextField,
+    Emit,
+    Raise,
+    Requirement,
+    StateDef,
+    TransitionDef,
+    timer_event,
+)
+from interlock.engine.chart_declarations import field_schemas, valid
+from interlock.engine.chart_outline import Outline, StateNode, join, parent, text, texts
+from interlock.engine.durations import delay_ms
+from interlock.engine.errors import Finding, Mark
+from interlock.engine.expressions import Expression, ExpressionError, compile_expression, literal
+from interlock.engine.spelling import did_you_mean
+from interlock.engine.yaml_source import Entries, Items, Node, Scalar, plain
+
+Data = Mapping[str, Mapping[str, Any]] | None
+DONE = "done.state."
+
+
+@dataclass(slots=True)
+class Builder:
+    """Builds the state tree of a chart whose shape is sound; ``findings`` collects what has no meaning."""
+
+    outline: Outline
+    context: Mapping[str, ContextField]
+    commands: Mapping[str, CommandDef]
+    functions: Mapping[str, Callable[..., Any]]
+    raised: frozenset[str]
+    findings: list[Finding]
+    emitted: list[str] = field(default_factory=list)
+
+    def refuse(self, mark: Mark, code: str, message: str, suggestion: str = "") -> None:
+        self.findings.append(Finding(mark, code, message, suggestion))
+
+    def state(self, path: str) -> StateDef:
+        """The state and all below it."""
+        node = self.outline.states[path]
+        return StateDef(
+            path=path,
+            kind=node.kind,
+            mark=node.mark,
+            children=tuple(self.state(child) for child in node.children),
+            initial=self._initial(node),
+            entry=self._actions(node.word("entry"), None),
+            exit=self._actions(node.word("exit"), None),
+            on=tuple(self._on(node)),
+            always=tuple(self._transitions(node.word("always"), path, "", None)),
+            after=tuple(self._after(node)),
+            tags=tuple(tag for tag, _ in texts(node.word("tags"))),
+            description=text(node.word("description")),
+        )
+
+    def _initial(self, node: StateNode) -> tuple[str, ...]:
+        if node.kind in ("shallow_history", "deep_history"):
+            return self._history_default(node)
+        written = node.word("initial")
+        if node.kind != "compound" or not isinstance(written, Scalar):
+            return ()
+        path = join(node.path, written.value.lstrip("."))
+        if path == node.path or path not in self.outline.states:
+            hint = did_you_mean(written.value, [child.rpartition(".")[2] for child in node.children])
+            self.refuse(written.mark, "unknown_initial", f"no state {written.value[:64]!r} stands here", hint)
+            return ()
+        return (path,)
+
+    def _history_default(self, node: StateNode) -> tuple[str, ...]:
+        written = node.word("target")
+        if written is not None:
+            targets = self._targets(written, node.path)
+            for target in targets:
+                if not target.startswith(f"{parent(node.path)}." if parent(node.path) else ""):
+                    self.refuse(written.mark, "outside_history", "a history leads into its own parent only")
+            return targets
+        above = self.outline.states[parent(node.path)]
+        return self._initial(above) if above.kind == "compound" else above.children[:0]
+
+    def _on(self, node: StateNode) -> Iterator[TransitionDef]:
+        on = node.word("on")
+        if isinstance(on, Entries):
+            for event, value in on.values.items():
+                self._check_event(event, on.keys[event])
+                yield from self._transitions(value, node.path, event, self._data(event), on.keys[event])
+        done = node.word("onDone")
+        if done is not None:
+            yield from self._transitions(done, node.path, f"{DONE}{node.path}", None)
+
+    def _data(self, event: str) -> Data:
+        command = self.commands.get(event)
+        return None if command is None else command.schema["properties"]
+
+    def _check_event(self, event: str, mark: Mark) -> None:
+        if event in self.commands or event in self.raised or event == "*" or event.endswith(".*"):
+            return
+        if event.startswith(DONE):
+            path = event.removeprefix(DONE)
+            state = self.outline.states.get(path)
+            if state is None or state.kind not in ("compound", "parallel"):
+                compound = [each for each, found in self.outline.states.items() if each and found.children]
+                message = f"no state {path!r} can be done: it holds no states"
+                self.refuse(mark, "unknown_state", message, did_you_mean(path, compound))
+            return
+        hint = did_you_mean(event, [*self.commands, *self.raised])
+        self.refuse(mark, "unknown_command", f"{event!r} is neither a declared command nor raised", hint)
+
+    def _after(self, node: StateNode) -> Iterator[TransitionDef]:
+        after = node.word("after")
+        for delay, value in after.values.items() if isinstance(after, Entries) else ():
+            mark = after.keys[delay] if isinstance(after, Entries) else node.mark
+            try:
+                milliseconds = delay_ms(delay)
+            except ValueError as error:
+                self.refuse(mark, "bad_delay", f"{delay[:64]!r} is no delay: {error}")
+                milliseconds = 0
+            event = timer_event(node.path, delay)
+            yield from self._transitions(value, node.path, event, None, mark, milliseconds, delay)
+
+    def _transitions(
+        self,
+        node: Node | None,
+        source: str,
+        event: str,
+        data: Data,
+        key: Mark | None = None,
+        delay: int | None = None,
+        delay_text: str = "",
+    ) -> Iterator[TransitionDef]:
+        rows = node.items if isinstance(node, Items) else () if node is None else (node,)
+        for row in rows:
+            yield self._transition(row, source, event, data, key, delay, delay_text)
+
+    def _transition(
+        self,
+        row: Node,
+        source: str,
+        event: str,
+        data: Data,
+        key: Mark | None,
+        delay: int | None,
+        delay_text: str,
+    ) -> TransitionDef:
+        mark = key if key and isinstance(row, Scalar) and row.value is None else row.mark
+        words = row if isinstance(row, Entries) else Entries({}, {}, mark)
+        target = row if isinstance(row, Scalar) and row.value is not None else words.get("target")
+        guard = words.get("guard")
+        made = TransitionDef(
+            event=event,
+            source=source,
+            targets=() if target is None else self._targets(target, source),
+            mark=mark,
+            guard=None if guard is None else self._expression(guard, data),
+            require=tuple(self._requirements(words.get("require"), data)),
+            actions=self._actions(words.get("actions"), data),
+            reenter=_flag(words, "reenter"),
+            ignore=_flag(words, "ignore"),
+            delay_ms=delay,
+            delay_text=delay_text,
+            description=text(words.get("description")),
+        )
+        self._check_transition(made, words)
+        return made
+
+    def _check_transition(self, made: TransitionDef, words: Entries) -> None:
+        if made.ignore and (made.targets or made.actions):
+            message = "an ignored command changes nothing: it has neither target nor actions"
+            self.refuse(words.keys["ignore"], "ignore_with_effect", message, "Remove ignore, or the rest.")
+        if (made.ignore or made.require) and made.event not in self.commands and not made.event.endswith("*"):
+            word = "ignore" if made.ignore else "require"
+            message = f"{word!r} answers a command, and none is at hand here"
+            self.refuse(words.keys[word], "no_command_here", message, "Use a guard.")
+
+    def _targets(self, node: Node, source: str) -> tuple[str, ...]:
+        found: list[str] = []
+        for target, mark in texts(node):
+            path = self.outline.resolve(source, target)
+            if path is None:
+                message = f"no state is meant by {target[:64]!r}"
+                self.refuse(mark, "unknown_target", message, self.outline.hint(source, target))
+                continue
+            clashing = next((each for each in found if self.outline.clash(each, path)), None)
+            if clashing is not None:
+                message = f"{clashing!r} and {path!r} are never active together"
+                self.refuse(mark, "conflicting_targets", message, "Name one state of each parallel region.")
+            found.append(path)
+        return tuple(found)
+
+    def _requirements(self, node: Node | None, data: Data) -> Iterator[Requirement]:
+        for row in node.items if isinstance(node, Items) else () if node is None else (node,):
+            error = row.get("error") if isinstance(row, Entries) else None
+            if not isinstance(row, Entries) or not isinstance(error, Entries):
+                continue
+            code = text(error.get("code"))
+            yield Requirement(
+                check=self._expression(row.values["check"], data),
+                error_class=text(error.get("class")),
+                code=code,
+                message=text(error.get("message")) or f"{code.replace('_', ' ').capitalize()}.",
+                mark=row.mark,
+            )
+
+    def _actions(self, node: Node | None, data: Data) -> tuple[Action, ...]:
+        rows = node.items if isinstance(node, Items) else () if node is None else (node,)
+        return tuple(self._action(row, data) for row in rows if isinstance(row, Entries))
+
+    def _action(self, row: Entries, data: Data) -> Action:
+        assign = row.get("assign")
+        if isinstance(assign, Entries):
+            return Assign(
+                {
+                    name: self._assigned(name, assign, data)
+                    for name in assign.values
+                    if self._has_field(name, assign)
+                },
+                row.mark,
+            )
+        if "raise" in row.values:
+            return Raise(text(row.get("raise")), row.mark)
+        emitted = text(row.get("emit"))
+        self.emitted.append(emitted)
+        machine, _, verb = emitted.partition(".")
+        if machine != self.outline.chart_id:
+            message = f"this chart emits {self.outline.chart_id}.<verb>, not {emitted[:64]!r}"
+            hint = f"Write {self.outline.chart_id}.{verb}."
+            self.refuse(row.values["emit"].mark, "foreign_event", message, hint)
+        return Emit(emitted, row.mark)
+
+    def _has_field(self, name: str, assign: Entries) -> bool:
+        if name not in self.context:
+            hint = did_you_mean(name, self.context)
+            self.refuse(assign.keys[name], "unknown_field", f"context.{name} is not declared", hint)
+        return name in self.context
+
+    def _assigned(self, name: str, assign: Entries, data: Data) -> Expression:
+        node = assign.values[name]
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            return self._expression(node, data)
+        value = plain(node)
+        if not valid(value, self.context[name].schema):
+            self.refuse(node.mark, "invalid_value", f"context.{name} cannot be this: it breaks its schema")
+        return literal(value)
+
+    def _expression(self, node: Node, data: Data) -> Expression:
+        if not isinstance(node, Scalar) or not isinstance(node.value, str):
+            return literal(plain(node))
+        try:
+            return compile_expression(
+                node.value,
+                context=field_schemas(self.context),
+                data=data,
+                functions=self.functions,
+                states=self.outline.states.keys() - {""},
+            )
+        except ExpressionError as error:
+            self.refuse(node.place(error.offset), "bad_expression", error.message, error.suggestion)
+            return literal(None)
+
+
+def _flag(words: Entries, name: str) -> bool:
+    written = words.get(name)
+    return written is not None and plain(written) is True
+
+
+def raised_events(node: Node) -> Iterator[str]:
+    """All events that ``raise`` actions name anywhere below a node."""
+    if isinstance(node, Entries):
+        for key, value in node.values.items():
+            if key == "raise" and text(value):
+                yield text(value)
+            yield from raised_events(value)
+    elif isinstance(node, Items):
+        for item in node.items:
+            yield from raised_events(item)

@@ -1,0 +1,95 @@
+"""YAML to a `Chart`, in three stages: parse, shape, meaning. Each collects all its findings before it stops.
+
+parse: `yaml_source` (is it YAML that we read?); shape: `chart_shape` (does each word stand where it may, by
+the table in `chart_words`?); meaning: `chart_declarations`, `chart_outline`, `chart_builder` (does what is
+named exist, does every expression compile?).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from interlock.engine.chart import Chart
+from interlock.engine.chart_builder import Builder, raised_events
+from interlock.engine.chart_declarations import commands, context_fields
+from interlock.engine.chart_outline import outline, text, texts
+from interlock.engine.chart_shape import check_shape
+from interlock.engine.chart_words import CHART
+from interlock.engine.errors import ChartError, Finding, Mark
+from interlock.engine.spelling import did_you_mean
+from interlock.engine.yaml_source import MAX_BYTES, Entries, Node, decode, plain, raise_findings, read_yaml
+
+Functions = Mapping[str, Callable[..., Any]]
+
+
+def load_chart(path: Path, *, functions: Functions | None = None) -> Chart:
+    """The chart in a file. ``functions``: the application's own, that expressions may call by name.
+
+    Raises ChartError, whose findings name each place as file:line:column; OSError where there is no file.
+    """
+    with path.open("rb") as file:
+        raw = file.read(MAX_BYTES + 1)
+    return parse_chart(decode(raw, str(path)), str(path), functions=functions)
+
+
+def parse_chart(source: str, file: str = "<chart>", *, functions: Functions | None = None) -> Chart:
+    """The chart in a text; ``file`` names it in findings. Raises ChartError."""
+    root = read_yaml(source, file)
+    findings: list[Finding] = []
+    check_shape(root, CHART, findings)
+    raise_findings(findings)
+    if not isinstance(root, Entries):
+        raise ChartError([Finding(root.mark, "wrong_kind", "the file is a mapping")])
+    return _chart(root, source, functions or {})
+
+
+def _chart(root: Entries, source: str, functions: Functions) -> Chart:
+    findings: list[Finding] = []
+    fields = context_fields(root.get("context"), findings)
+    declared = commands(root.get("commands"), findings)
+    chart_id = text(root.get("id"))
+    states = outline(chart_id, root, findings)
+    raised = frozenset(raised_events(root.values["states"])) | frozenset(_raised_at_root(root))
+    builder = Builder(states, fields, declared, functions, raised, findings)
+    tree = builder.state("")
+    index = _index(root.get("index"), fields, findings)
+    events = _events(root.get("events"), chart_id, findings) or tuple(dict.fromkeys(builder.emitted))
+    raise_findings(findings)
+    return Chart(
+        id=chart_id,
+        version=plain(root.values["version"]),
+        description=text(root.get("description")),
+        context=fields,
+        commands=declared,
+        root=tree,
+        source=source,
+        digest=hashlib.sha256(source.encode()).hexdigest(),
+        mark=Mark(root.mark.file, root.mark.line, root.mark.column),
+        index=index,
+        events=events,
+        states={state.path: state for state in tree.walk()},
+    )
+
+
+def _raised_at_root(root: Entries) -> list[str]:
+    words = ("on", "onDone", "always", "after", "entry", "exit")
+    return [event for word in words if word in root.values for event in raised_events(root.values[word])]
+
+
+def _index(node: Node | None, fields: Mapping[str, Any], findings: list[Finding]) -> tuple[str, ...]:
+    for name, mark in texts(node):
+        if name not in fields:
+            hint = did_you_mean(name, fields)
+            findings.append(Finding(mark, "unknown_field", f"context.{name} is not declared", hint))
+    return tuple(name for name, _ in texts(node))
+
+
+def _events(node: Node | None, chart_id: str, findings: list[Finding]) -> tuple[str, ...]:
+    for event, mark in texts(node):
+        if not event.startswith(f"{chart_id}."):
+            message = f"this chart emits {chart_id}.<verb>, not {event[:64]!r}"
+            findings.append(Finding(mark, "foreign_event", message))
+    return tuple(event for event, _ in texts(node))
