@@ -80,17 +80,19 @@ class AddressPolicy:
             return None
         kind = denied_kind(ip)
         if kind is not None:
-            return f"{ip} is an address that webhooks may not reach ({kind}): allow its network with {_SETTING}"
+            return (
+                f"{ip} is an address that webhooks may not reach ({kind}): allow its network with {_SETTING}"
+            )
         if self.only_allowed:
             return (
-                f"{ip} may be reached by https on port 443 only: use that, or allow its network with {_SETTING}"
+                f"{ip} is reached by https on port 443 only: use that, or allow its network with {_SETTING}"
             )
         return None
 
 
-def policy_for(url: SplitResult, allowed: Sequence[Network]) -> AddressPolicy:
+def policy_for(scheme: str, port: int | None, allowed: Sequence[Network]) -> AddressPolicy:
     """The policy of a URL: what is not https on port 443 may only reach allowed networks."""
-    ordinary = url.scheme == "https" and url.port in (None, 443)
+    ordinary = scheme == "https" and port in (None, 443)
     return AddressPolicy(tuple(allowed), only_allowed=not ordinary)
 
 
@@ -116,7 +118,7 @@ def check_url(text: str, allowed: Sequence[Network]) -> SplitResult:
 
 
 def _check_without_lookup(url: SplitResult, host: str, allowed: Sequence[Network]) -> None:
-    policy = policy_for(url, allowed)
+    policy = policy_for(url.scheme, url.port, allowed)
     try:
         ip_address(host)
     except ValueError:

@@ -1,0 +1,170 @@
+"""Deliveries and their attempts: the records, and the log that an operator reads."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, cast
+
+import orjson
+import redis
+
+from interlock.engine.errors import InterlockError
+from interlock.engine.keys import Keys, PartitionKeys
+from interlock.engine.messages import format_time, time_from_ms
+
+MAX_LIMIT = 1000
+
+
+class DeliveryStatus(StrEnum):
+    """How one event fares at one endpoint."""
+
+    PENDING = "pending"
+    """made -> pending: an attempt is due, running, or waits for its time."""
+    DELIVERED = "delivered"
+    """pending -> delivered: the endpoint answered 2xx."""
+    DEAD = "dead"
+    """pending -> dead: the schedule is used up, or nothing can be sent any more; the dead letter."""
+    CANCELLED = "cancelled"
+    """pending -> cancelled: the webhook was disabled or removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event on its way to one endpoint.
+
+    ``id``: also its ``webhook-id``; ``entry``: id of the event's entry in the outbox of its partition,
+    which keeps the bytes; ``attempts``: how many were recorded; ``created_ms``: Unix milliseconds.
+    """
+
+    id: str
+    webhook: str
+    entry: str
+    created_ms: int
+    status: DeliveryStatus = DeliveryStatus.PENDING
+    attempts: int = 0
+
+    def to_bytes(self) -> bytes:
+        return orjson.dumps(self)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Delivery:
+        fields = orjson.loads(raw)
+        fields["status"] = DeliveryStatus(fields["status"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try. ``at_ms``: Unix milliseconds of its beginning; ``status``: the HTTP status, None without an
+    answer; ``error``: a sentence, None where it succeeded; ``retry_after_seconds``: the endpoint's wish."""
+
+    at_ms: int
+    status: int | None
+    duration_ms: int
+    error: str | None
+    retry_after_seconds: float | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.error is None
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            "at": format_time(time_from_ms(self.at_ms)),
+            "status": self.status,
+            "duration_ms": self.duration_ms,
+            "error": self.error,
+        }
+
+
+class CursorInvalid(InterlockError):
+    """This cursor is none of ours: begin again without one."""
+
+
+def deliveries(
+    client: redis.Redis, keys: Keys, webhook_id: str, limit: int = 50, cursor: str | None = None
+) -> dict[str, Any]:
+    """A page of a webhook's delivery log, newest first, over all partitions.
+
+    ``{"deliveries": [{"id", "event_id", "status", "attempts": [{"at", "status", "duration_ms", "error"}]}],
+    "next"}``; ``event_id`` is the ``webhook-id``; ``next`` is None on the last page. Raises CursorInvalid.
+    """
+    limit = max(1, min(limit, MAX_LIMIT))
+    before = _parse_cursor(cursor) if cursor is not None else None
+    found = _newest(client, keys, webhook_id, limit + 1, before)
+    page = found[:limit]
+    pipe = client.pipeline(transaction=False)
+    for _, delivery_id, partition in page:
+        pipe.get(partition.delivery(delivery_id))
+        pipe.lrange(partition.attempts(delivery_id), 0, -1)
+    replies = pipe.execute()
+    shown = [
+        _shown(raw, attempts)
+        for raw, attempts in zip(replies[::2], replies[1::2], strict=True)
+        if raw is not None
+    ]
+    following = _format_cursor(page[-1]) if len(found) > limit else None
+    return {"deliveries": shown, "next": following}
+
+
+_Place = tuple[int, str, PartitionKeys]
+
+
+def _newest(
+    client: redis.Redis, keys: Keys, webhook_id: str, count: int, before: tuple[int, str] | None
+) -> list[_Place]:
+    """The ``count`` newest deliveries behind the cursor, ordered by time and id, both descending."""
+    partitions = [keys.partition(number) for number in range(keys.partitions)]
+    highest: float | str = "+inf" if before is None else before[0]
+    ties = [0] * len(partitions)
+    if before is not None:
+        pipe = client.pipeline(transaction=False)
+        for partition in partitions:
+            pipe.zcount(partition.webhook_deliveries(webhook_id), before[0], before[0])
+        ties = cast(list[int], pipe.execute())
+    pipe = client.pipeline(transaction=False)
+    for partition, tied in zip(partitions, ties, strict=True):
+        pipe.zrevrangebyscore(
+            partition.webhook_deliveries(webhook_id),
+            highest,
+            "-inf",
+            start=0,
+            num=count + tied,
+            withscores=True,
+        )
+    found: list[_Place] = [
+        (int(score), member.decode(), partition)
+        for partition, rows in zip(partitions, pipe.execute(), strict=True)
+        for member, score in rows
+    ]
+    if before is not None:
+        found = [place for place in found if place[:2] < before]
+    found.sort(key=lambda place: place[:2], reverse=True)
+    return found[:count]
+
+
+def _shown(raw: bytes, attempts: list[bytes]) -> dict[str, Any]:
+    delivery = Delivery.from_bytes(raw)
+    return {
+        "id": delivery.id,
+        "event_id": delivery.id,
+        "status": delivery.status.value,
+        "attempts": [orjson.loads(attempt) for attempt in attempts],
+    }
+
+
+def _format_cursor(place: _Place) -> str:
+    return base64.urlsafe_b64encode(f"{place[0]}:{place[1]}".encode()).decode().rstrip("=")
+
+
+def _parse_cursor(text: str) -> tuple[int, str]:
+    try:
+        created, _, delivery_id = (
+            base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition(":")
+        )
+        return int(created), delivery_id
+    except (binascii.Error, ValueError):
+        raise CursorInvalid(f"{text!r} is no cursor of the delivery log: begin again without one") from None
