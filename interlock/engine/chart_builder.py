@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from interlock.engine.chart import (
@@ -62,6 +62,10 @@ class Builder:
             tags=tuple(tag for tag, _ in texts(node.word("tags"))),
             description=text(node.word("description")),
         )
+
+    def command(self, name: str, rows: Node | None) -> CommandDef:
+        """The command with the rows of its ``require``, which see the context and its data."""
+        return replace(self.commands[name], require=tuple(self._requirements(rows, self._data(name))))
 
     def _initial(self, node: StateNode) -> tuple[str, ...]:
         if node.kind in ("shallow_history", "deep_history"):

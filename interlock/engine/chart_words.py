@@ -169,34 +169,6 @@ _CONTEXT_FIELD = Words(
 )
 _DATA_FIELD = Words("a data field", {**_FIELD_WORDS, "public": _PUBLIC})
 
-_COMMAND = Words(
-    "a command",
-    {
-        "creates": Word(_FLAG, "true: it makes the instance; all other commands need one."),
-        "data": Word(Table("data field", FIELD_NAME, _DATA_FIELD), "Field: JSON Schema words."),
-        "required": Word(Rows(_TEXT), "Data fields that must be given; the others are null."),
-        "by": Word(
-            Rows(Text(choices=get_args(ActorKind)), single=True),
-            "Actor kinds that may send it; all, where none.",
-        ),
-        "description": _DESCRIPTION,
-    },
-)
-
-_ACTION = Words(
-    "an action",
-    {
-        "assign": Word(
-            Table("context field", FIELD_NAME, Anything()),
-            "Field: expression (a string) or literal (anything else).",
-        ),
-        "emit": Word(EVENT_TYPE, "Announce an event once the step is committed."),
-        "raise": Word(EVENT_NAME, "Take an internal event within the same step."),
-    },
-    one=True,
-)
-_ACTIONS = Rows(_ACTION, single=True)
-
 _REQUIREMENT = Words(
     "a requirement",
     {
@@ -217,6 +189,36 @@ _REQUIREMENT = Words(
         ),
     },
 )
+_REQUIREMENTS = Rows(_REQUIREMENT, single=True)
+
+_COMMAND = Words(
+    "a command",
+    {
+        "creates": Word(_FLAG, "true: it makes the instance; all other commands need one."),
+        "data": Word(Table("data field", FIELD_NAME, _DATA_FIELD), "Field: JSON Schema words."),
+        "required": Word(Rows(_TEXT), "Data fields that must be given; the others are null."),
+        "by": Word(
+            Rows(Text(choices=get_args(ActorKind)), single=True),
+            "Actor kinds that may send it; all, where none.",
+        ),
+        "require": Word(_REQUIREMENTS, "Checked in every state, before what the transition requires."),
+        "description": _DESCRIPTION,
+    },
+)
+
+_ACTION = Words(
+    "an action",
+    {
+        "assign": Word(
+            Table("context field", FIELD_NAME, Anything()),
+            "Field: expression (a string) or literal (anything else).",
+        ),
+        "emit": Word(EVENT_TYPE, "Announce an event once the step is committed."),
+        "raise": Word(EVENT_NAME, "Take an internal event within the same step."),
+    },
+    one=True,
+)
+_ACTIONS = Rows(_ACTION, single=True)
 
 _TARGET = Rows(Text(r"\S+", "a sibling's name, .child or #id"), single=True)
 _TRANSITION = Words(

@@ -55,6 +55,8 @@ def _chart(root: Entries, source: str, functions: Functions) -> Chart:
     raised = frozenset(raised_events(root.values["states"])) | frozenset(_raised_at_root(root))
     builder = Builder(states, fields, declared, functions, raised, findings)
     tree = builder.state("")
+    rows = root.values["commands"]
+    with_rows = {name: builder.command(name, _word(rows, name, "require")) for name in declared}
     index = _index(root.get("index"), fields, findings)
     events = _events(root.get("events"), chart_id, findings) or tuple(dict.fromkeys(builder.emitted))
     raise_findings(findings)
@@ -63,7 +65,7 @@ def _chart(root: Entries, source: str, functions: Functions) -> Chart:
         version=plain(root.values["version"]),
         description=text(root.get("description")),
         context=fields,
-        commands=declared,
+        commands=with_rows,
         root=tree,
         source=source,
         digest=hashlib.sha256(source.encode()).hexdigest(),
@@ -72,6 +74,12 @@ def _chart(root: Entries, source: str, functions: Functions) -> Chart:
         events=events,
         states={state.path: state for state in tree.walk()},
     )
+
+
+def _word(table: Node, name: str, word: str) -> Node | None:
+    """``table[name][word]``, where there is one."""
+    row = table.get(name) if isinstance(table, Entries) else None
+    return row.get(word) if isinstance(row, Entries) else None
 
 
 def _raised_at_root(root: Entries) -> list[str]:
