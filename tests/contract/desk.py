@@ -1,0 +1,108 @@
+"""A small deployment for the contract suite: a chart, a store, a pump and a drainer over one server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import redis
+
+from interlock.engine.machine import Machine
+from interlock.engine.settings import Settings
+from interlock.engine.store import Store
+from interlock.workers.drain import Drainer
+from interlock.workers.pump import Pump
+from tests.charting import compile_chart
+
+CHART = """
+id: ticket
+version: 1
+index: [queue]
+context:
+  queue: {type: string, default: general}
+  notes: {type: integer, default: 0}
+  assignee: {type: [string, "null"], default: null}
+  token: {type: [string, "null"], default: null, public: false}
+commands:
+  open: {creates: true, data: {queue: {type: string}, token: {type: string}}}
+  assign: {data: {agent: {type: string}}, required: [agent]}
+  note: {}
+  break: {}
+  again: {}
+  close: {by: [supervisor, system]}
+initial: open
+states:
+  open:
+    initial: queued
+    on:
+      note: {actions: {assign: {notes: context.notes + 1}}}
+      break: {guard: "context.notes / 0 > 1", target: closed}
+      again: {ignore: true}
+      close: closed
+    states:
+      queued:
+        after: {30m: {actions: {emit: ticket.sla_breached}}}
+        on: {assign: {target: assigned, actions: [{assign: {assignee: data.agent}}, {emit: ticket.assigned}]}}
+      assigned: {}
+  closed: {entry: {emit: ticket.closed}, type: final}
+"""
+
+
+class OneChart:
+    """A catalog of the one chart above."""
+
+    def __init__(self) -> None:
+        self.only = compile_chart(CHART)
+
+    def machine(self, name: str, version: int | None = None) -> Machine | None:
+        return self.only if name == "ticket" and version in (None, 1) else None
+
+
+class Desk:
+    """`publish`, then `work`: everything up to the last commit happens in this process."""
+
+    def __init__(self, client: redis.Redis, **settings: Any) -> None:
+        self.client = client
+        self.settings = Settings(partitions=settings.pop("partitions", 4), **settings)
+        self.store = Store.open(client, self.settings)
+        self.keys = self.store.keys
+        self.woken: list[int] = []
+        self.pump = Pump(self.store, self.settings, self.woken.append, lambda: None)
+        self.catalog = OneChart()
+        self.drainer = Drainer(self.store, self.catalog, self.settings)  # type: ignore[arg-type]
+
+    def publish(self, key: str, name: str, **fields: Any) -> None:
+        self.publish_raw(orjson.dumps({"machine": "ticket", "key": key, "name": name, **fields}))
+
+    def publish_raw(self, raw: bytes) -> None:
+        self.client.xadd(self.keys.commands, {"command": raw})
+
+    def work(self) -> None:
+        """Take in and drain until nothing is left."""
+        while self.pump.take_in():
+            pass
+        for number in range(self.keys.partitions):
+            self.drainer.drain(number)
+
+    def send(self, key: str, name: str, **fields: Any) -> dict[str, Any]:
+        """Publish one command, work, and answer its result as ``reply_to`` got it."""
+        reply = self.keys.reply("test")
+        self.publish(key, name, reply_to=reply, **fields)
+        self.work()
+        raw = self.client.lpop(reply)
+        assert raw is not None, "no reply"
+        answer: dict[str, Any] = orjson.loads(raw)
+        return answer
+
+    def events(self) -> list[dict[str, Any]]:
+        """Everything announced so far, partition by partition."""
+        return [
+            orjson.loads(fields[b"event"])
+            for keys in self.store.partitions()
+            for _, fields in self.client.xrange(keys.outbox)
+        ]
+
+    def dump(self) -> dict[bytes, bytes | None]:
+        """Every key with its serialised value; what only carries (streams, leases, wake-ups, counters) aside."""
+        skipped = (b":lease", b":wake", b":meta", b":counters", b":pump", b":inbox", b":commands")
+        return {key: self.client.dump(key) for key in self.client.keys("*") if not key.endswith(skipped)}
