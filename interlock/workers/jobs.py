@@ -1,0 +1,70 @@
+"""The jobs that RQ may run, by the only names a job in Redis can have. Their arguments are checked here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import redis
+
+from interlock.engine.settings import Settings
+from interlock.engine.store import Store
+from interlock.workers.delivery import deliver
+from interlock.workers.drain import Drainer
+from interlock.workers.job_calls import DELIVER_JOB, DRAIN_JOB, AllowedFunction, JobRefused
+from interlock.workers.rq_adapter import wake_deliver, wake_drain
+
+DRAIN_SECONDS = 60
+DELIVER_SECONDS = 120
+"""How long a job may run before it is broken off: far longer than the shift that it ends by itself."""
+DELIVER_SHIFT_SECONDS = 10.0
+_DELIVER_WAKE_MS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerContext:
+    """What the jobs of one process work with. ``stop`` is set when the process is to end."""
+
+    settings: Settings
+    store: Store
+    rq_client: redis.Redis
+    stop: threading.Event
+
+
+def drain_jobs(context: WorkerContext, drainer: Drainer) -> Mapping[str, AllowedFunction]:
+    """The allow-list of a process that applies commands."""
+    return {DRAIN_JOB: AllowedFunction(partial(_drain, context, drainer), DRAIN_SECONDS)}
+
+
+def deliver_jobs(context: WorkerContext) -> Mapping[str, AllowedFunction]:
+    """The allow-list of a process that sends webhooks; apart, so that no receiver holds up commands."""
+    return {DELIVER_JOB: AllowedFunction(partial(_deliver, context), DELIVER_SECONDS)}
+
+
+def _drain(context: WorkerContext, drainer: Drainer, *args: object) -> None:
+    partitions = context.store.keys.partitions
+    match args:
+        case (int(partition),) if not isinstance(partition, bool) and 0 <= partition < partitions:
+            pass
+        case _:
+            raise JobRefused(f"its argument is no partition between 0 and {partitions - 1}")
+    summary = drainer.drain(partition, context.stop)
+    if summary.events:
+        _announce(context)
+    if summary.more:
+        wake_drain(context.rq_client, context.settings, partition)
+
+
+def _deliver(context: WorkerContext, *args: object) -> None:
+    if args:
+        raise JobRefused("it takes no arguments")
+    deliver(context.store, context.settings, shift_seconds=DELIVER_SHIFT_SECONDS, stop=context.stop)
+
+
+def _announce(context: WorkerContext) -> None:
+    """Wake a delivery worker, unless such a wake-up is on its way; `deliver` takes the mark away."""
+    store = context.store
+    if store.client.set(store.keys.deliver_wake, b"1", nx=True, px=_DELIVER_WAKE_MS):
+        wake_deliver(context.rq_client, context.settings)

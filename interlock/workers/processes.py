@@ -1,0 +1,109 @@
+"""The processes that the supervisor starts: ``python -m interlock.workers.processes KIND PARENT_PID``.
+
+``drain`` applies commands, ``deliver`` sends webhooks, ``pump`` moves commands to their partitions.
+Their settings come from the environment. Each dies with its parent.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
+from types import FrameType
+
+import structlog
+
+from interlock.engine import lifeline, logs
+from interlock.engine.clients import connect, connect_rq
+from interlock.engine.errors import ChartError, ServerUnreachable
+from interlock.engine.settings import Settings
+from interlock.engine.store import Store
+from interlock.statecharts.catalog import Catalog
+from interlock.workers.drain import Drainer
+from interlock.workers.jobs import WorkerContext, deliver_jobs, drain_jobs
+from interlock.workers.pump import Pump
+from interlock.workers.rq_adapter import DrainWorker, wake_deliver, wake_drain
+from interlock.workers.stop_signals import set_from_handler
+
+EXIT_INVALID = 4
+EXIT_UNREACHABLE = 5
+
+log = structlog.get_logger()
+
+
+class Kind(StrEnum):
+    """What a process does."""
+
+    DRAIN = "drain"
+    """Applies commands, one partition at a time."""
+    DELIVER = "deliver"
+    """Sends webhooks."""
+    PUMP = "pump"
+    """Moves commands, timers and retries to where they are worked on, and sweeps up what was left lying."""
+
+
+def main(argv: list[str]) -> int:
+    """Run one process until it is told to stop; 0, or why it could not: 4 invalid chart, 5 no server."""
+    kind, parent_pid = Kind(argv[0]), int(argv[1])
+    lifeline.die_with_parent(parent_pid)
+    settings = Settings()
+    logs.configure(settings)
+    structlog.contextvars.bind_contextvars(process=kind.value, pid=os.getpid())
+    try:
+        _RUN[kind](_context(settings))
+    except ChartError as error:
+        log.error("chart_invalid", error=str(error))
+        return EXIT_INVALID
+    except ServerUnreachable as error:
+        log.error("server_unreachable", error=str(error))
+        return EXIT_UNREACHABLE
+    return 0
+
+
+def _context(settings: Settings) -> WorkerContext:
+    store = Store.open(connect(settings), settings)
+    return WorkerContext(settings, store, connect_rq(settings), threading.Event())
+
+
+def _run_drain(context: WorkerContext) -> None:
+    catalog = Catalog.load(context.settings.charts)
+    jobs = drain_jobs(context, Drainer(context.store, catalog, context.settings))
+    DrainWorker(connect_rq(context.settings), context.settings.queue_names[0], jobs, context.stop).work()
+
+
+def _run_deliver(context: WorkerContext) -> None:
+    jobs = deliver_jobs(context)
+    DrainWorker(connect_rq(context.settings), context.settings.queue_names[1], jobs, context.stop).work()
+
+
+def _run_pump(context: WorkerContext) -> None:
+    def stop_at_once(signum: int, frame: FrameType | None) -> None:
+        del frame
+        os._exit(128 + signum)
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop_at_once)
+        set_from_handler(context.stop)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    to_rq = context.rq_client, context.settings
+    Pump(context.store, context.settings, partial(wake_drain, *to_rq), partial(wake_deliver, *to_rq)).run(
+        context.stop
+    )
+
+
+_RUN: dict[Kind, Callable[[WorkerContext], None]] = {
+    Kind.DRAIN: _run_drain,
+    Kind.DELIVER: _run_deliver,
+    Kind.PUMP: _run_pump,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
