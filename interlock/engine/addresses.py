@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
 from interlock.engine.errors import InterlockError
-from interlock.engine.settings import Network
+
+Network = IPv4Network | IPv6Network
 
 MAX_URL_LENGTH = 2048
 _SETTING = "INTERLOCK_WEBHOOK_ALLOW_CIDRS"

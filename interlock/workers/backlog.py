@@ -89,7 +89,7 @@ class Backlog:
 
     def secrets(self, subscription: Subscription) -> list[bytes]:
         """What to sign with now. Raises SecretKeyWrong."""
-        assert self._secret_key is not None, "subscriptions are read together with the key"  # noqa: S101
+        assert self._secret_key is not None, "subscriptions are read together with the key"
         return subscription.signing_secrets(self._secret_key, datetime.now(UTC))
 
     def active(self, webhook: str) -> bool:

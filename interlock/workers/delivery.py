@@ -19,7 +19,6 @@ import structlog
 import uuid_utils
 
 from interlock.engine.delivery_log import Attempt, DeliveryStatus
-from interlock.engine.keys import Keys
 from interlock.engine.messages import format_time
 from interlock.engine.secrets import SecretKeyWrong, load_key
 from interlock.engine.settings import Settings
