@@ -1,0 +1,355 @@
+"""What every picture of a chart shows: one model, from which each format is written.
+
+A chart is a tree of states (`Node`) and the arrows between them (`Edge`). Transitions that go nowhere, or
+from a state to itself, are no arrows: they stand inside their state (`Node.lines`), as UML draws them. What
+happens now (active states, counts, timers, transitions taken) is laid over the same model.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from interlock.engine.chart import Action, Assign, Chart, Emit, StateDef, StateKind, TransitionDef
+from interlock.engine.errors import InterlockError
+
+BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class DiagramError(InterlockError):
+    """A picture cannot be drawn; the text says what to correct or to install."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The words on an arrow, in parts, so that each format sets them in its own way.
+
+    ``event``: the command or internal event, ``after 30m`` for a timer, ``always`` where there is none.
+    ``refusals``: the codes of the ``require`` rows, in order. ``actions``: in full; ``gist``: the same with
+    the names of the fields set, without their values, as pictures show them. ``notes``: ``ignored``, ``not accepted``,
+    ``re-enters``, ``starts its inside anew``.
+    """
+
+    event: str
+    guard: str = ""
+    refusals: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    gist: tuple[str, ...] = ()
+    delay: str = ""
+    notes: tuple[str, ...] = ()
+
+    def parts(self, *, full: bool = False) -> tuple[str, ...]:
+        """Each part as one line: ``assign``, ``[guard]``, ``! code``, ``/ action``, ``(note)``."""
+        return (
+            *((self.event,) if self.event else ()),
+            *((f"[{self.guard}]",) if self.guard else ()),
+            *(f"! {code}" for code in self.refusals),
+            *(f"/ {action}" for action in (self.actions if full else self.gist)),
+            *(f"({note})" for note in self.notes),
+        )
+
+    def brief(self) -> Label:
+        """The event alone."""
+        return Label(self.event, delay=self.delay)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An arrow between two states.
+
+    ``inside``: the target stands in the source: the arrow starts at the source's *any state* marker, for
+    no box can point into itself.
+    """
+
+    source: str
+    target: str
+    label: Label
+    inside: bool = False
+    taken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A state. ``lines``: what happens without an arrow (entry, exit, transitions that stay in it).
+
+    ``initial``: paths that its initial marker points to. ``any_state``: it has an *any state* marker.
+    ``count``: instances in this state, None where nobody counted; ``heat``: that count on a scale from
+    0 to 1. ``timer``: when its timer is due, as text.
+    """
+
+    path: str
+    name: str
+    kind: StateKind
+    children: tuple[Node, ...] = ()
+    initial: tuple[str, ...] = ()
+    lines: tuple[Label, ...] = ()
+    any_state: bool = False
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    active: bool = False
+    count: int | None = None
+    heat: float = 0.0
+    timer: str = ""
+
+    def walk(self) -> Iterator[Node]:
+        """This state and all below it, in document order."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def has_initial_marker(self) -> bool:
+        """Whether a dot with an arrow to the initial state stands in it."""
+        return bool(self.children and self.initial)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagram:
+    """A whole picture.
+
+    ``starts``: the creating commands, named at the root's initial marker. ``commands``: those with
+    ``require`` rows of their own, which hold in every state.
+    """
+
+    title: str
+    description: str
+    root: Node
+    edges: tuple[Edge, ...]
+    starts: tuple[str, ...] = ()
+    commands: tuple[Label, ...] = ()
+
+    def states(self) -> tuple[Node, ...]:
+        """Every state but the root, in document order."""
+        return tuple(self.root.walk())[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What is laid over a chart; the fields are the arguments of `interlock.engine.diagrams.draw`."""
+
+    active: frozenset[str]
+    counts: Mapping[str, int] | None
+    taken: frozenset[tuple[str, str]]
+    timers: Mapping[str, str]
+    brief: bool
+
+
+def build_diagram(
+    chart: Chart,
+    *,
+    active: Sequence[str] = (),
+    counts: Mapping[str, int] | None = None,
+    taken: Sequence[tuple[str, str]] = (),
+    timers: Mapping[str, str] | None = None,
+    brief: bool = False,
+) -> Diagram:
+    """The model of ``chart``; the arguments are those of `interlock.engine.diagrams.draw`.
+
+    Raises `DiagramError` where ``active``, ``taken`` or ``timers`` name a state that the chart does not have.
+    """
+    known = {state.path: state for state in chart.root.walk()}
+    for path in (*active, *(source for source, _ in taken), *(timers or {})):
+        _must_exist(path, known, chart)
+    overlay = Overlay(
+        active=frozenset(ancestor for path in active for ancestor in ancestors(path)),
+        counts=counts,
+        taken=frozenset(_arrow_taken(source, event, known) for source, event in taken),
+        timers=timers or {},
+        brief=brief,
+    )
+    edges = tuple(edge for state in known.values() for edge in _edges(state, overlay))
+    return Diagram(
+        title=f"{chart.id} v{chart.version}",
+        description=_description(chart, counts, known),
+        root=_node(chart.root, chart.id, edges, overlay),
+        edges=edges,
+        starts=tuple(visible(name) for name, command in chart.commands.items() if command.creates),
+        commands=tuple(
+            Label(visible(name), refusals=tuple(visible(row.code) for row in command.require))
+            for name, command in chart.commands.items()
+            if command.require and not brief
+        ),
+    )
+
+
+def ancestors(path: str) -> tuple[str, ...]:
+    """``a.b.c`` and all above it, the root ("") last."""
+    if not path:
+        return ("",)
+    parts = path.split(".")
+    return (*(".".join(parts[:length]) for length in range(len(parts), 0, -1)), "")
+
+
+def contains(outer: str, inner: str) -> bool:
+    """Whether ``inner`` is ``outer`` or stands in it."""
+    return outer in ("", inner) or inner.startswith(f"{outer}.")
+
+
+def visible(text: str) -> str:
+    """``text`` on one line, with no character that XML forbids or that turns the reading direction.
+
+    Control characters become their pictures (a newline: ``␊``), so that two names stay two names.
+    """
+    return "".join(_visible_character(character) for character in text)
+
+
+def _visible_character(character: str) -> str:
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    forbidden = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or code in (0xFFFE, 0xFFFF)
+    return "\ufffd" if forbidden or character in BIDI_CONTROLS else character
+
+
+def one_line(text: str) -> str:
+    """Prose or an expression on one line: every run of white space becomes one space."""
+    return visible(" ".join(text.split()))
+
+
+def _must_exist(path: str, known: Mapping[str, StateDef], chart: Chart) -> None:
+    if path in known:
+        return
+    near = get_close_matches(path, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise DiagramError(
+        f"chart {chart.id} version {chart.version} has no state {path!r}{hint}"
+        " Draw an instance with the chart version that it runs on."
+    )
+
+
+def _arrow_taken(source: str, event: str, known: Mapping[str, StateDef]) -> tuple[str, str]:
+    """The state, from ``source`` outwards, that has a transition for ``event``."""
+    for path in ancestors(source):
+        if any(transition.event == event for transition in _transitions(known[path])):
+            return path, event
+    return source, event
+
+
+def _transitions(state: StateDef) -> tuple[TransitionDef, ...]:
+    return (*state.on, *state.always, *state.after)
+
+
+def _edges(state: StateDef, overlay: Overlay) -> Iterator[Edge]:
+    for transition in _transitions(state):
+        if _stays(transition):
+            continue
+        label = _label(transition, state)
+        for number, target in enumerate(transition.targets):
+            yield Edge(
+                source=state.path,
+                target=target,
+                label=label.brief() if overlay.brief or number else label,
+                inside=contains(state.path, target),
+                taken=(state.path, transition.event) in overlay.taken,
+            )
+
+
+def _stays(transition: TransitionDef) -> bool:
+    return transition.targets in ((), (transition.source,))
+
+
+def _label(transition: TransitionDef, state: StateDef) -> Label:
+    delay = visible(transition.delay_text)
+    event = f"after {delay}" if delay else visible(transition.event) or "always"
+    return Label(
+        event=event,
+        guard=one_line(transition.guard.source) if transition.guard else "",
+        refusals=tuple(visible(row.code) for row in transition.require),
+        actions=_full(transition.actions),
+        gist=_gist(transition.actions),
+        delay=delay,
+        notes=_notes(transition, state),
+    )
+
+
+def _notes(transition: TransitionDef, state: StateDef) -> tuple[str, ...]:
+    if transition.ignore:
+        return ("ignored",)
+    if transition.reenter and transition.targets:
+        return ("re-enters",)
+    if state.children and transition.targets == (state.path,):
+        return ("starts its inside anew",)
+    does_something = transition.targets or transition.actions or transition.require or transition.guard
+    return () if does_something else ("not accepted",)
+
+
+def _full(actions: Sequence[Action]) -> tuple[str, ...]:
+    """Actions in words: ``assignee = data.agent``, ``emit ticket.assigned``, ``raise done``."""
+    return tuple(text for action in actions for text in _action_texts(action))
+
+
+def _gist(actions: Sequence[Action]) -> tuple[str, ...]:
+    """As `_full`, with one ``set assignee, assigned_at`` for each assignment."""
+    return tuple(
+        text
+        for action in actions
+        for text in (
+            (f"set {', '.join(visible(name) for name in action.fields)}",)
+            if isinstance(action, Assign)
+            else _action_texts(action)
+        )
+    )
+
+
+def _action_texts(action: Action) -> tuple[str, ...]:
+    if isinstance(action, Assign):
+        return tuple(
+            f"{visible(name)} = {one_line(expression.source)}" for name, expression in action.fields.items()
+        )
+    if isinstance(action, Emit):
+        return (f"emit {visible(action.type)}",)
+    return (f"raise {visible(action.event)}",)
+
+
+def _node(state: StateDef, name: str, edges: tuple[Edge, ...], overlay: Overlay) -> Node:
+    lines = () if overlay.brief else tuple(_lines(state))
+    counts = overlay.counts
+    counted = counts is not None and (state.path in counts or _holds_instances(state))
+    count = counts.get(state.path, 0) if counts is not None and counted else None
+    return Node(
+        path=state.path,
+        name=visible(name),
+        kind=state.kind,
+        children=tuple(_node(child, child.name, edges, overlay) for child in state.children),
+        initial=state.initial,
+        lines=lines,
+        any_state=any(edge.inside and edge.source == state.path for edge in edges)
+        or bool(lines and not state.path),
+        tags=tuple(visible(tag) for tag in state.tags),
+        description=one_line(state.description),
+        active=state.path in overlay.active,
+        count=count,
+        heat=_heat(count, counts),
+        timer=one_line(overlay.timers.get(state.path, "")),
+    )
+
+
+def _holds_instances(state: StateDef) -> bool:
+    return state.kind in ("atomic", "final") and bool(state.path)
+
+
+def _heat(count: int | None, counts: Mapping[str, int] | None) -> float:
+    """Square root of the share of the greatest count: small numbers beside great ones stay visible."""
+    greatest = max((counts or {}).values(), default=0)
+    return math.sqrt(count / greatest) if count and greatest > 0 else 0.0
+
+
+def _lines(state: StateDef) -> Iterator[Label]:
+    if state.entry:
+        yield Label("entry", actions=_full(state.entry), gist=_gist(state.entry))
+    if state.exit:
+        yield Label("exit", actions=_full(state.exit), gist=_gist(state.exit))
+    for transition in _transitions(state):
+        if _stays(transition):
+            yield _label(transition, state)
+
+
+def _description(chart: Chart, counts: Mapping[str, int] | None, known: Mapping[str, StateDef]) -> str:
+    """The chart's own words; counts in states that this version lacks are said, not dropped."""
+    elsewhere = sum(count for path, count in (counts or {}).items() if path not in known)
+    note = f"{elsewhere} more in states that version {chart.version} does not have." if elsewhere else ""
+    return one_line(f"{chart.description} {note}")
