@@ -1,0 +1,96 @@
+"""``check`` and ``schema``: what an author of charts needs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interlock.cli.exits import CliError, Exit
+from interlock.cli.output import print_json, print_line, say
+
+if TYPE_CHECKING:
+    from interlock.engine.errors import Finding
+
+app = typer.Typer(rich_markup_mode=None)
+
+CHART_SUFFIXES = (".yaml", ".yml")
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Charts, or directories of charts.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find the mistakes in charts, each with file:line:column. Exit code 4 where one does not load."""
+    files = [file for path in paths for file in chart_files(path)]
+    findings = [finding for file in files for finding in findings_of(file)]
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if as_json:
+        print_json(
+            {"files": len(files), "ok": not errors, "findings": [_as_dict(finding) for finding in findings]}
+        )
+    else:
+        for finding in findings:
+            print_line(str(finding) if finding.severity == "error" else f"{finding} [{finding.severity}]")
+        say(f"{len(files)} charts: {len(errors)} errors, {len(findings) - len(errors)} warnings.")
+    if errors:
+        raise typer.Exit(Exit.INVALID)
+
+
+def chart_files(path: Path) -> list[Path]:
+    """The charts at ``path``, a file or a directory. Raises CliError where there is none."""
+    if path.is_dir():
+        found = sorted(file for file in path.rglob("*") if file.suffix in CHART_SUFFIXES and file.is_file())
+        if not found:
+            raise CliError(Exit.NOT_FOUND, f"{path} holds no chart (*.yaml). Name a directory that does.")
+        return found
+    if not path.exists():
+        raise CliError(Exit.NOT_FOUND, f"{path} does not exist. Name a chart or a directory of charts.")
+    return [path]
+
+
+def findings_of(file: Path) -> list[Finding]:
+    """Everything wrong in one chart; empty where it is sound."""
+    from interlock.engine.checks import check_chart
+    from interlock.engine.errors import ChartError
+    from interlock.engine.loader import load_chart
+    from interlock.statecharts.functions import FUNCTIONS
+
+    try:
+        return list(check_chart(load_chart(file, functions=FUNCTIONS)))
+    except ChartError as error:
+        return list(error.findings)
+    except OSError as error:
+        raise CliError(Exit.FAILED, f"{file}: {error.strerror}. Make it readable.") from None
+
+
+def _as_dict(finding: Finding) -> dict[str, Any]:
+    return {
+        "file": finding.mark.file,
+        "line": finding.mark.line,
+        "column": finding.mark.column,
+        "severity": finding.severity,
+        "code": finding.code,
+        "message": finding.message,
+        "suggestion": finding.suggestion,
+    }
+
+
+class SchemaName(StrEnum):
+    """What there is a schema of."""
+
+    CHART = "chart"
+    COMMAND = "command"
+    EVENT = "event"
+    CONFIG = "config"
+
+
+@app.command()
+def schema(what: Annotated[SchemaName, typer.Argument(help="Of what.")]) -> None:
+    """The JSON Schema of charts, commands, events or the configuration, for editors and other programs."""
+    from interlock.engine import schemas
+
+    print_json(getattr(schemas, f"{what.value}_schema")())

@@ -1,0 +1,1 @@
+"""`interlock demo`: the whole way once, on the log of a real support desk."""

@@ -1,0 +1,142 @@
+"""The demo from its start to its end: stage, play, deliveries, verdict, pictures."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from interlock.cli.demo import desk
+from interlock.cli.demo.play import Played, play
+from interlock.cli.demo.stage import Stage, stage
+from interlock.cli.demo.verdict import Verdict, judge, wait_for_deliveries
+from interlock.cli.exits import CliError, Exit
+from interlock.cli.output import say
+from interlock.engine.chart import Chart
+from interlock.engine.diagrams import DiagramError, draw
+from interlock.statecharts.catalog import Catalog
+
+Step = Callable[[int], None]
+"""Called with the number of things done since the last call."""
+
+_PLACES = (
+    Path(__file__).parent / "incidents.csv",  # in the wheel
+    Path(__file__).parents[3] / "examples" / "support-desk" / "incidents.csv",  # in the repository
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that the report tells. ``commands``: as published, with what was expected of each."""
+
+    rows: int
+    incidents: int
+    commands: Sequence[desk.DeskCommand]
+    played: Played
+    verdict: Verdict
+    pictures: list[Path]
+    delivery_seconds: float
+    total_seconds: float
+
+
+def run_demo(out: Path, limit: int | None) -> Outcome:
+    """Run it all, on the first ``limit`` incidents of the log.
+
+    Raises CliError or InterlockError where it cannot be run; what went otherwise than it should is in the
+    outcome's verdict.
+    """
+    started = time.perf_counter()
+    rows = _rows(limit)
+    commands = list(desk.play(rows))
+    say(f"Starting an embedded server, the workers and a webhook receiver for {len(commands)} commands.")
+    chart = _chart()
+    with stage() as running:
+        played = _play(running, commands)
+        announced = sum(len(result["events"]) for result in played.results.values())
+        counts, delivery_seconds = _deliveries(running, announced)
+        verdict = judge(running, chart, played, commands, desk.final_states(rows), counts)
+        pictures = _draw(running, chart, out)
+    return Outcome(
+        rows=len(rows),
+        incidents=len({row.number for row in rows}),
+        commands=commands,
+        played=played,
+        verdict=verdict,
+        pictures=pictures,
+        delivery_seconds=delivery_seconds,
+        total_seconds=time.perf_counter() - started,
+    )
+
+
+def _rows(limit: int | None) -> list[desk.Row]:
+    for place in _PLACES:
+        if place.exists():
+            rows = desk.read_rows(place)
+            chosen = set(itertools.islice(dict.fromkeys(row.number for row in rows), limit))
+            return [row for row in rows if row.number in chosen]
+    raise CliError(Exit.NOT_FOUND, f"The desk's log is not at {_PLACES[0]}. Install interlock again.")
+
+
+def _chart() -> Chart:
+    machine = Catalog.load().machine("ticket")
+    assert machine is not None, "it is shipped"
+    return machine.chart
+
+
+def _play(running: Stage, commands: Sequence[desk.DeskCommand]) -> Played:
+    wire = [command.as_dict() for command in commands]
+    with _bar("commands", len(wire)) as step:
+        return play(running, wire, step)
+
+
+def _deliveries(running: Stage, announced: int) -> tuple[dict[str, Any], float]:
+    """The receiver's counts once all is there, and the seconds that it took after the last command."""
+    started = time.perf_counter()
+    with _bar("webhooks", announced) as step:
+        done = 0
+
+        def verified(total: int) -> None:
+            nonlocal done
+            step(total - done)
+            done = total
+
+        counts = wait_for_deliveries(running, announced, verified)
+    return counts, time.perf_counter() - started
+
+
+def _draw(running: Stage, chart: Chart, out: Path) -> list[Path]:
+    """The chart with the number of incidents in each state, and the chart alone."""
+    pictures = {
+        out / "ticket-incidents.svg": running.store.counts(chart),
+        out / "ticket.svg": None,
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for path, counts in pictures.items():
+            path.write_bytes(draw(chart, "svg", counts=counts, brief=counts is not None))
+    except OSError as error:
+        raise CliError(Exit.FAILED, f"{out}: {error.strerror}. Name another directory with --out.") from None
+    except DiagramError as error:
+        raise CliError(Exit.FAILED, str(error)) from None
+    return list(pictures)
+
+
+@contextmanager
+def _bar(words: str, total: int) -> Iterator[Step]:
+    """A progress bar on stderr where that is a terminal; elsewhere one line when it begins."""
+    if not sys.stderr.isatty():
+        say(f"{words}: {total} ...")
+        yield lambda _done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(words, total=total)
+        yield lambda done: progress.advance(task, done)

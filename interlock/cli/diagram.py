@@ -1,0 +1,154 @@
+"""``diagram``: a chart as a picture, with an instance's place or the number of instances in each state."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from interlock.cli.exits import CliError, Exit
+from interlock.cli.output import print_block, say
+
+if TYPE_CHECKING:
+    from interlock.engine.chart import Chart
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+class Format(StrEnum):
+    """What a diagram can be written as."""
+
+    MERMAID = "mermaid"
+    DOT = "dot"
+    SVG = "svg"
+    PNG = "png"
+    TEXT = "text"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is drawn: a chart, and what of the live world is put into it."""
+
+    chart: Chart
+    active: Sequence[str] = ()
+    counts: Mapping[str, int] | None = None
+    timers: Mapping[str, str] = field(default_factory=dict)
+
+
+@app.command()
+def diagram(
+    what: Annotated[
+        str, typer.Argument(metavar="CHART|MACHINE/KEY", help="A file, a chart's id, or an instance.")
+    ],
+    format_: Annotated[
+        Format | None,
+        typer.Option("--format", "-f", help="By default what the output file's name says, or mermaid."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there.")
+    ] = None,
+    counts: Annotated[
+        bool, typer.Option("--counts", help="Write the number of live instances into each state.")
+    ] = False,
+    brief: Annotated[bool, typer.Option("--brief", help="Leave out guards, refusals and actions.")] = False,
+) -> None:
+    """Draw a chart, or where an instance stands in it."""
+    from interlock.engine.diagrams import DiagramError, draw
+
+    chosen = format_ or _format_of(output)
+    if chosen is Format.PNG and output is None and sys.stdout.isatty():
+        raise CliError(Exit.USAGE, "A PNG is no text for a terminal. Name a file with -o, or pipe it on.")
+    scene = _scene(what, counts)
+    try:
+        picture = draw(
+            scene.chart,
+            chosen.value,
+            active=scene.active,
+            counts=scene.counts,
+            timers=scene.timers,
+            brief=brief,
+        )
+    except DiagramError as error:
+        raise CliError(Exit.FAILED, str(error)) from None
+    _write(picture, output, chosen)
+
+
+def _format_of(output: Path | None) -> Format:
+    endings = {".mmd": Format.MERMAID, ".md": Format.MERMAID, ".gv": Format.DOT, ".txt": Format.TEXT}
+    endings |= {f".{known.value}": known for known in Format}
+    if output is None:
+        return Format.MERMAID
+    if output.suffix not in endings:
+        raise CliError(
+            Exit.USAGE, f"{output.name} does not say what to write. Name it with --format, such as svg."
+        )
+    return endings[output.suffix]
+
+
+def _scene(what: str, counts: bool) -> Scene:
+    path = Path(what)
+    if path.is_file():
+        from interlock.engine.loader import load_chart
+        from interlock.statecharts.functions import FUNCTIONS
+
+        return _with_counts(load_chart(path, functions=FUNCTIONS), counts)
+    if "/" in what and not path.suffix:
+        return _instance(what)
+    return _with_counts(_chart_by_id(what), counts)
+
+
+def _chart_by_id(name: str) -> Chart:
+    from interlock.cli.inputs import settings
+    from interlock.statecharts.catalog import Catalog
+
+    catalog = Catalog.load(settings().charts)
+    machine = catalog.machine(name)
+    if machine is None:
+        known = ", ".join(sorted({chart.id for chart in catalog.charts}))
+        raise CliError(
+            Exit.NOT_FOUND,
+            f"{name} is no file and no chart's id. Name a file, MACHINE/KEY, or one of: {known}.",
+        )
+    return machine.chart
+
+
+def _with_counts(chart: Chart, counts: bool) -> Scene:
+    if not counts:
+        return Scene(chart)
+    from interlock.cli.server import Server
+
+    return Scene(chart, counts=Server().store.counts(chart))
+
+
+def _instance(address: str) -> Scene:
+    from interlock.cli.inputs import parse_address
+    from interlock.cli.server import Server
+
+    server = Server()
+    snapshot = server.snapshot(*parse_address(address))
+    return Scene(
+        server.chart(snapshot.machine, snapshot.chart_version),
+        active=snapshot.state,
+        timers={timer.state: timer.due for timer in snapshot.timers},
+    )
+
+
+def _write(picture: bytes, output: Path | None, chosen: Format) -> None:
+    if output is not None:
+        try:
+            output.write_bytes(picture)
+        except OSError as error:
+            raise CliError(
+                Exit.FAILED, f"{output}: {error.strerror}. Name a file that can be written."
+            ) from None
+        say(f"Wrote {output}.")
+    elif chosen is Format.PNG:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(picture)
+    else:
+        print_block(picture.decode())
