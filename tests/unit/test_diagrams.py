@@ -1,12 +1,14 @@
 """The model and the text formats of diagrams."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from interlock.engine.diagrams import FORMATS, DiagramError, draw
-from interlock.engine.diagrams.model import Label, Node, build_diagram, visible
+from interlock.engine.diagrams.model import Label, Node, build_diagram
 from interlock.engine.diagrams.palette import heat_fill
+from interlock.engine.diagrams.wording import visible
 from tests.unit.test_diagrams_charts import (
     HOSTILE_NAMES,
     chart,
@@ -153,6 +155,13 @@ def test_a_taken_event_is_looked_for_outwards_as_the_machine_does() -> None:
     assert " => escalated" in text(ticket(), taken=[("open.assigned", "escalate")])
 
 
+def test_rows_that_a_command_requires_everywhere_are_told_once_in_text() -> None:
+    door = ticket()
+    shut = replace(door.commands["open"], require=(refuse("actor.id", "not_known", "forbidden"),))
+    drawn = text(replace(door, commands={"open": shut}))
+    assert drawn.endswith("\nrefused in any state\n   open\n       ! not_known\n")
+
+
 def test_brief_shows_events_only() -> None:
     diagram = build_diagram(ticket(), brief=True)
     assert all(len(edge.label.parts()) == 1 for edge in diagram.edges)
@@ -230,6 +239,7 @@ def test_paths_that_differ_in_odd_characters_only_keep_apart_in_mermaid() -> Non
 
 def test_hostile_names_stay_on_their_line_in_text() -> None:
     lines = draw(hostile(), "text").decode().splitlines()
+    assert lines[0] == "<b>&\"'\\␊🙂 v1"
     heads = [line for line in lines if line.startswith(("├─ ", "└─ "))]
     assert len(heads) == len(HOSTILE_NAMES)
     for name, head in zip(HOSTILE_NAMES, heads, strict=True):

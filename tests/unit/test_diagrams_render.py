@@ -13,7 +13,8 @@ import pytest
 from interlock.engine.chart import Chart
 from interlock.engine.diagrams import DiagramError, draw, render
 from interlock.engine.diagrams.dot import state_id
-from interlock.engine.diagrams.model import build_diagram, visible
+from interlock.engine.diagrams.model import build_diagram
+from interlock.engine.diagrams.wording import visible
 from tests.unit.test_diagrams_charts import HOSTILE_NAMES, hostile, player, ticket
 
 CHARTS = {"ticket": ticket, "player": player, "hostile": hostile}
@@ -143,6 +144,31 @@ def test_svg_shows_when_a_timer_is_due_and_which_arrow_was_taken() -> None:
     taken = [group for group in svg.iter(f"{SVG}g") if "taken" in group.get("class", "").split()]
     assert len(taken) == 1
     assert "not_a_dispatcher" in words(taken[0])
+
+
+def test_an_arrow_shows_the_fields_it_sets_and_tells_their_values() -> None:
+    arrow = groups(svg_of(ticket()))["edge-0"]
+    shown = "".join(words(text) for text in arrow.iter(f"{SVG}text"))
+    assert "/ set assignee" in shown
+    assert "assignee = data.agent" not in shown
+    assert arrow.find(f"{SVG}title").text.splitlines() == [
+        "open.queued → open.assigned",
+        "assign",
+        "[data.agent != '' and data.agent not in context.declined]",
+        "! not_a_dispatcher",
+        "/ assignee = data.agent",
+        "/ emit ticket.assigned",
+    ]
+
+
+def test_an_arrow_that_leads_back_keeps_its_head_at_its_target() -> None:
+    graph = read_dot(draw(ticket(), "dot"))
+    names = [each["name"] for each in graph["objects"]]
+    back = {
+        (names[edge["head"]], names[edge["tail"]]) for edge in graph["edges"] if edge.get("dir") == "back"
+    }
+    assert ("state-resolved", "state-open.assigned") in back
+    assert ("state-open.assigned", "state-resolved") not in back
 
 
 def test_hostile_names_reach_the_svg_as_they_are() -> None:

@@ -6,20 +6,14 @@ names. The SVG's ids and classes are set here: ``state-<path>``, ``state``, ``ac
 
 from __future__ import annotations
 
-import textwrap
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from html import escape
 from urllib.parse import quote
 
 from interlock.engine.diagrams import palette
-from interlock.engine.diagrams.model import Diagram, Edge, Label, Node, contains
+from interlock.engine.diagrams.dot_labels import cell, edge_label, line_rows, node_rows, table, title_label
+from interlock.engine.diagrams.model import HISTORY_SIGNS, Diagram, Edge, Label, Node, contains
 
 FONT = "Arial"
-EDGE_COLUMNS = 34
-NODE_COLUMNS = 42
-MARKED_COLORS = {"!": palette.REFUSAL, "/": palette.ACTION, "[": palette.GUARD, "(": palette.MUTED}
-HISTORY_SIGNS = {"shallow_history": "H", "deep_history": "H*"}
 
 
 def state_id(path: str) -> str:
@@ -45,7 +39,7 @@ class _Writer:
         self.order = {path: number for number, path in enumerate(self.nodes)}
 
     def graph(self) -> Iterator[str]:
-        yield f"graph [{_attributes(_GRAPH)}, label=<{_title(self.diagram)}>];"
+        yield f"graph [{_attributes(_GRAPH)}, label=<{title_label(self.diagram)}>];"
         yield f"node [{_attributes(_NODE)}];"
         yield f"edge [{_attributes(_EDGE)}];"
         yield from self.contents(self.diagram.root, depth=0)
@@ -74,7 +68,7 @@ class _Writer:
             "penwidth": "2.4" if node.active else "1",
             "margin": "14",
         }
-        yield f"  graph [{_attributes(attributes)}, label=<{_table(_node_rows(node))}>];"
+        yield f"  graph [{_attributes(attributes)}, label=<{table(node_rows(node))}>];"
         yield from _indented(self.contents(node, depth + 1))
         yield "}"
 
@@ -138,7 +132,7 @@ def _line(
         turned = {"ltail": "lhead", "lhead": "ltail"}
         attributes = {turned.get(name, name): value for name, value in attributes.items()} | {"dir": "back"}
         tail, head = head, tail
-    words = f", label=<{_edge_label(label, bold=bold)}>" if label.parts() else ""
+    words = f", label=<{edge_label(label, bold=bold)}>" if label.parts() else ""
     return f'"{tail}" -> "{head}" [{_attributes(attributes)}{words}];'
 
 
@@ -210,7 +204,7 @@ def _leaf(node: Node) -> str:
         attributes["peripheries"] = "2"
     if is_history:
         attributes |= {"shape": "circle", "style": "filled", "margin": "0.03"}
-    return f'"{state_id(node.path)}" [{_attributes(attributes)}, label=<{_table(_node_rows(node))}>];'
+    return f'"{state_id(node.path)}" [{_attributes(attributes)}, label=<{table(node_rows(node))}>];'
 
 
 def _any_state(node: Node) -> str:
@@ -223,89 +217,14 @@ def _any_state(node: Node) -> str:
         "color": palette.LINE,
         "height": "0.3",
     }
-    rows = [_cell("in any state", 10, palette.MUTED, "i")]
+    rows = [cell("in any state", 10, palette.MUTED, "i")]
     if not node.path:
-        rows += _lines(node.lines)
-    return f'"{_any_id(node.path)}" [{_attributes(attributes)}, label=<{_table(rows)}>];'
+        rows += line_rows(node.lines)
+    return f'"{_any_id(node.path)}" [{_attributes(attributes)}, label=<{table(rows)}>];'
 
 
 def _classes(node: Node) -> str:
     return " ".join(["state", node.kind, *(["active"] if node.active else [])])
-
-
-def _title(diagram: Diagram) -> str:
-    rows = [_cell(diagram.title, 17, palette.INK, "b")]
-    rows += [_cell(line, 11, palette.MUTED) for line in textwrap.wrap(diagram.description, 100)]
-    return _table([*rows, _cell(" ", 6, palette.MUTED)])
-
-
-def _node_rows(node: Node) -> list[str]:
-    if node.kind in HISTORY_SIGNS:
-        return [_cell(HISTORY_SIGNS[node.kind], 11, palette.INK, "b", align="center")]
-    name = f"● {node.name}" if node.active else node.name
-    align = "left" if node.lines or node.children else "center"
-    rows = [_cell(line, 13, palette.INK, "b", align=align) for line in _wrapped(name, NODE_COLUMNS)]
-    if node.count is not None:
-        color = palette.INK if node.count else palette.MUTED
-        rows.append(_cell(_instances(node.count), 11, color, align=align))
-    if node.timer:
-        rows.append(_cell(f"due {node.timer}", 10, palette.ACTIVE_LINE, align=align))
-    if node.path:
-        rows += _lines(node.lines)
-    return rows
-
-
-def _instances(count: int) -> str:
-    return f"{count:,} instance" + ("" if count == 1 else "s")
-
-
-def _lines(labels: Iterable[Label]) -> list[str]:
-    """Transitions without a target, entry and exit: one or more rows each, in the state's box."""
-    rows: list[str] = []
-    for label in labels:
-        first, *others = label.parts()
-        rows += _marked_rows(first, NODE_COLUMNS, "")
-        for part in others:
-            rows += _marked_rows(part, NODE_COLUMNS, "   ")
-    return rows
-
-
-def _edge_label(label: Label, *, bold: bool) -> str:
-    """Each line starts with a space: Graphviz sets labels hard against their arrow."""
-    first, *others = label.parts()
-    style = "b" if bold else ""
-    rows = [_cell(f" {line}", 11, palette.INK, style) for line in _wrapped(first, EDGE_COLUMNS)]
-    for part in others:
-        rows += _marked_rows(part, EDGE_COLUMNS, " ")
-    return _table(rows)
-
-
-def _marked_rows(part: str, columns: int, indent: str) -> list[str]:
-    color = MARKED_COLORS.get(part[0], palette.INK)
-    return [_cell(indent + line, 10, color) for line in _wrapped(part, columns)]
-
-
-def _wrapped(text: str, columns: int) -> list[str]:
-    return textwrap.wrap(text, columns, subsequent_indent="  ") or ([text] if text else [])
-
-
-def _cell(text: str, size: int, color: str, style: str = "", *, align: str = "left") -> str:
-    written = escape(text).replace("\\", "&#92;")  # Graphviz reads \N as the node's name, in HTML too
-    words = f'<font point-size="{size}" color="{color}">{written}</font>'
-    if style:
-        words = f"<{style}>{words}</{style}>"
-    width = "" if text.isascii() else f' width="{_width(text, size)}"'
-    return f'<tr><td align="{align}"{width}>{words}</td></tr>'
-
-
-def _width(text: str, size: int) -> int:
-    """Points that ``text`` takes at least: Graphviz measures what is not ASCII as a space."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return round(size * (wide * 1.3 + (len(text) - wide) * 0.56))
-
-
-def _table(rows: list[str]) -> str:
-    return '<table border="0" cellborder="0" cellspacing="0" cellpadding="1">' + "".join(rows) + "</table>"
 
 
 def _attributes(attributes: Mapping[str, str]) -> str:

@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterator
 
 from interlock.engine.diagrams import palette
-from interlock.engine.diagrams.model import Diagram, Edge, Label, Node
+from interlock.engine.diagrams.model import HISTORY_SIGNS, Diagram, Edge, Label, Node
 
 SAFE = frozenset(" _.,/()!?=+*'[]|-")
-HISTORY_SIGNS = {"shallow_history": "H", "deep_history": "H*"}
 
 
 def mermaid_source(diagram: Diagram) -> str:

@@ -8,15 +8,15 @@ happens now (active states, counts, timers, transitions taken) is laid over the 
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from interlock.engine.chart import Action, Assign, Chart, Emit, StateDef, StateKind, TransitionDef
+from interlock.engine.chart import Chart, StateDef, StateKind, TransitionDef
+from interlock.engine.diagrams.wording import full_words, gist_words, one_line, visible
 from interlock.engine.errors import InterlockError
 
-BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+HISTORY_SIGNS = {"shallow_history": "H", "deep_history": "H*"}
 
 
 class DiagramError(InterlockError):
@@ -161,7 +161,7 @@ def build_diagram(
     )
     edges = tuple(edge for state in known.values() for edge in _edges(state, overlay))
     return Diagram(
-        title=f"{chart.id} v{chart.version}",
+        title=f"{visible(chart.id)} v{chart.version}",
         description=_description(chart, counts, known),
         root=_node(chart.root, chart.id, edges, overlay),
         edges=edges,
@@ -185,29 +185,6 @@ def ancestors(path: str) -> tuple[str, ...]:
 def contains(outer: str, inner: str) -> bool:
     """Whether ``inner`` is ``outer`` or stands in it."""
     return outer in ("", inner) or inner.startswith(f"{outer}.")
-
-
-def visible(text: str) -> str:
-    """``text`` on one line, with no character that XML forbids or that turns the reading direction.
-
-    Control characters become their pictures (a newline: ``␊``), so that two names stay two names.
-    """
-    return "".join(_visible_character(character) for character in text)
-
-
-def _visible_character(character: str) -> str:
-    code = ord(character)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "\u2421"
-    forbidden = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or code in (0xFFFE, 0xFFFF)
-    return "\ufffd" if forbidden or character in BIDI_CONTROLS else character
-
-
-def one_line(text: str) -> str:
-    """Prose or an expression on one line: every run of white space becomes one space."""
-    return visible(" ".join(text.split()))
 
 
 def _must_exist(path: str, known: Mapping[str, StateDef], chart: Chart) -> None:
@@ -259,8 +236,8 @@ def _label(transition: TransitionDef, state: StateDef) -> Label:
         event=event,
         guard=one_line(transition.guard.source) if transition.guard else "",
         refusals=tuple(visible(row.code) for row in transition.require),
-        actions=_full(transition.actions),
-        gist=_gist(transition.actions),
+        actions=full_words(transition.actions),
+        gist=gist_words(transition.actions),
         delay=delay,
         notes=_notes(transition, state),
     )
@@ -275,34 +252,6 @@ def _notes(transition: TransitionDef, state: StateDef) -> tuple[str, ...]:
         return ("starts its inside anew",)
     does_something = transition.targets or transition.actions or transition.require or transition.guard
     return () if does_something else ("not accepted",)
-
-
-def _full(actions: Sequence[Action]) -> tuple[str, ...]:
-    """Actions in words: ``assignee = data.agent``, ``emit ticket.assigned``, ``raise done``."""
-    return tuple(text for action in actions for text in _action_texts(action))
-
-
-def _gist(actions: Sequence[Action]) -> tuple[str, ...]:
-    """As `_full`, with one ``set assignee, assigned_at`` for each assignment."""
-    return tuple(
-        text
-        for action in actions
-        for text in (
-            (f"set {', '.join(visible(name) for name in action.fields)}",)
-            if isinstance(action, Assign)
-            else _action_texts(action)
-        )
-    )
-
-
-def _action_texts(action: Action) -> tuple[str, ...]:
-    if isinstance(action, Assign):
-        return tuple(
-            f"{visible(name)} = {one_line(expression.source)}" for name, expression in action.fields.items()
-        )
-    if isinstance(action, Emit):
-        return (f"emit {visible(action.type)}",)
-    return (f"raise {visible(action.event)}",)
 
 
 def _node(state: StateDef, name: str, edges: tuple[Edge, ...], overlay: Overlay) -> Node:
@@ -340,9 +289,9 @@ def _heat(count: int | None, counts: Mapping[str, int] | None) -> float:
 
 def _lines(state: StateDef) -> Iterator[Label]:
     if state.entry:
-        yield Label("entry", actions=_full(state.entry), gist=_gist(state.entry))
+        yield Label("entry", actions=full_words(state.entry), gist=gist_words(state.entry))
     if state.exit:
-        yield Label("exit", actions=_full(state.exit), gist=_gist(state.exit))
+        yield Label("exit", actions=full_words(state.exit), gist=gist_words(state.exit))
     for transition in _transitions(state):
         if _stays(transition):
             yield _label(transition, state)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from interlock.engine.diagrams.model import Diagram, Edge, Label, Node, visible
+from interlock.engine.diagrams.model import Diagram, Edge, Label, Node
+from interlock.engine.diagrams.wording import visible
 
 KIND_WORDS = {
     "parallel": "parallel",
