@@ -21,7 +21,7 @@ from interlock.engine import lifeline, logs
 from interlock.engine.clients import connect, connect_rq
 from interlock.engine.errors import ChartError, ServerUnreachable
 from interlock.engine.settings import Settings
-from interlock.engine.store import Store
+from interlock.engine.store import ChartConflict, Store
 from interlock.statecharts.catalog import Catalog
 from interlock.workers.drain import Drainer
 from interlock.workers.jobs import WorkerContext, deliver_jobs, drain_jobs
@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
     structlog.contextvars.bind_contextvars(process=kind.value, pid=os.getpid())
     try:
         _RUN[kind](_context(settings))
-    except ChartError as error:
+    except (ChartError, ChartConflict) as error:
         log.error("chart_invalid", error=str(error))
         return EXIT_INVALID
     except ServerUnreachable as error:
@@ -69,8 +69,15 @@ def _context(settings: Settings) -> WorkerContext:
     return WorkerContext(settings, store, connect_rq(settings), threading.Event())
 
 
+def register_charts(store: Store, catalog: Catalog) -> None:
+    """Make the charts known to all who read the store. Raises ChartConflict: one version has one text."""
+    for chart in catalog.charts:
+        store.register_chart(chart)
+
+
 def _run_drain(context: WorkerContext) -> None:
     catalog = Catalog.load(context.settings.charts)
+    register_charts(context.store, catalog)
     jobs = drain_jobs(context, Drainer(context.store, catalog, context.settings))
     DrainWorker(connect_rq(context.settings), context.settings.queue_names[0], jobs, context.stop).work()
 

@@ -19,9 +19,9 @@ import structlog
 from interlock.engine.clients import connect, connect_rq
 from interlock.engine.errors import ChartError, ServerUnreachable
 from interlock.engine.settings import Settings
-from interlock.engine.store import Store
+from interlock.engine.store import ChartConflict, Store
 from interlock.statecharts.catalog import Catalog
-from interlock.workers.processes import EXIT_INVALID, EXIT_UNREACHABLE, Kind
+from interlock.workers.processes import EXIT_INVALID, EXIT_UNREACHABLE, Kind, register_charts
 from interlock.workers.rq_adapter import registered_pids
 from interlock.workers.stop_signals import STOPPING, SignalInbox
 from interlock.workers.unfinished import unfinished
@@ -188,10 +188,11 @@ def run_workers(
 ) -> int:
     """The command ``interlock worker``; its exit code: 0, 4 invalid chart, 5 no server, 130 or 143."""
     try:
-        Catalog.load(settings.charts)
-        connect(settings).close()
+        catalog = Catalog.load(settings.charts)
+        with connect(settings) as client:
+            register_charts(Store.open(client, settings), catalog)
         connect_rq(settings).close()
-    except ChartError as error:
+    except (ChartError, ChartConflict) as error:
         print(error, file=sys.stderr)  # noqa: T201  # findings are for people: file:line:column
         return EXIT_INVALID
     except ServerUnreachable as error:
