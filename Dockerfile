@@ -6,6 +6,7 @@ COPY requirements.lock ./
 RUN /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY interlock ./interlock
+COPY examples/support-desk ./examples/support-desk
 # Hatchling comes from the lock, so that the build fetches nothing.
 RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 

@@ -159,6 +159,21 @@ def test_the_compose_file_runs_commands_that_exist() -> None:
                 assert (ROOT / words[2].replace(".", "/")).with_suffix(".py").is_file()
 
 
+def test_the_image_is_built_from_every_file_that_the_wheel_is_made_of() -> None:
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {*wheel["packages"], *wheel.get("force-include", ()), *PROJECT["project"]["license-files"]}
+    needed |= {PROJECT["project"]["readme"], "pyproject.toml", "requirements.lock"}
+    copied = re.findall(r"^COPY (?!--)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    sources = {Path(source) for line in copied for source in line.split()}
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert ignored[0] == "*"
+    kept = {Path(line[1:]) for line in ignored if line.startswith("!")}
+    for name in needed:
+        places = {Path(name), *Path(name).parents}
+        assert places & sources, f"the Dockerfile does not copy {name}"
+        assert places & kept, f".dockerignore leaves {name} out"
+
+
 def test_the_example_settings_name_every_setting_with_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REDIS_URL", raising=False)
     text = (ROOT / "interlock.toml.example").read_text()
