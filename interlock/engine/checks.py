@@ -131,23 +131,22 @@ def _matched(event: str, handled: set[str]) -> bool:
 def shadowed_transitions(chart: Chart) -> Iterator[Finding]:
     """A candidate behind another that always holds: it is never tried."""
     for state in chart.states.values():
-        for event, rows in _by_event(state).items():
+        for rows in _by_event(state):
             first = next((row for row in rows if always_holds(row.guard)), None)
             for row in rows[rows.index(first) + 1 :] if first else ():
-                what = f"the event {event!r}" if event else "'always'"
                 yield _warning(
                     row.mark,
                     "shadowed_transition",
-                    f"never tried: the candidate at line {first.mark.line if first else 0} takes {what} always",
+                    f"never tried: the candidate at line {first.mark.line if first else 0} always holds",
                     "Guard the first, put this one before it, or remove it.",
                 )
 
 
-def _by_event(state: StateDef) -> dict[str, list[TransitionDef]]:
+def _by_event(state: StateDef) -> Iterable[list[TransitionDef]]:
     grouped: dict[str, list[TransitionDef]] = {}
     for each in transitions_of(state):
         grouped.setdefault(each.event, []).append(each)
-    return grouped
+    return grouped.values()
 
 
 def always_holds(guard: Expression | None) -> bool:

@@ -27,6 +27,7 @@ _FLAGS = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fal
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _DECIMAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)")
 
 
@@ -114,13 +115,19 @@ def read_yaml(text: str, file: str) -> Node:
         reader.refuse(mark, "yaml_syntax", error.problem or "this is no YAML")
         root = None
     except (yaml.YAMLError, UnicodeError):
-        reader.refuse(Mark(file, 1, 1), "yaml_syntax", "a character that YAML does not allow")
+        reader.refuse(_bad_character(text, file), "yaml_syntax", "a character that YAML does not allow")
         root = None
     if root is None and not reader.findings:
         reader.refuse(Mark(file, 1, 1), "empty", "the file holds no chart")
     raise_findings(reader.findings)
     assert root is not None
     return root
+
+
+def _bad_character(text: str, file: str) -> Mark:
+    found = _FORBIDDEN.search(text)
+    position = found.start() if found else 0
+    return Mark(file, text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position))
 
 
 def _check_size(size: int, file: str) -> None:
