@@ -50,7 +50,7 @@ storm: .venv/.developer  ## kill workers and the server under load for STORM_SEC
 	INTERLOCK_STORM_SECONDS=$(STORM_SECONDS) $(BIN)/pytest -m storm $(ARGS)
 
 bench: .venv/.developer  ## commands a second and latency, beside plain RQ
-	$(BIN)/python benchmarks/throughput.py $(ARGS)
+	$(BIN)/python -m benchmarks.commands $(ARGS)
 
 lock:  ## make the locks again from pyproject.toml (UPGRADE=1: newest versions)
 	@command -v $(UV) >/dev/null 2>&1 || { "$(PYTHON)" -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv; }
