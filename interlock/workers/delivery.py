@@ -7,6 +7,7 @@ next turn. An endpoint that hangs holds its own places only.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import re
 import threading
@@ -239,7 +240,7 @@ def _judge(due: Due, attempt: Attempt, settings: Settings) -> Outcome:
         dead = delay is None or attempt.status == _GONE
         status = DeliveryStatus.DEAD if dead else DeliveryStatus.PENDING
         if delay is not None and not dead:
-            next_ms = attempt.at_ms + attempt.duration_ms + int(delay * 1000)
+            next_ms = math.ceil((time.time() + delay) * 1000)
         _log.info(
             "delivery_failed",
             delivery=due.delivery.id,

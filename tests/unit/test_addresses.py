@@ -15,24 +15,26 @@ from interlock.engine.delivery_log import Attempt
 from interlock.engine.settings import Settings
 from interlock.workers.http_client import HttpClient
 
-FORBIDDEN_ADDRESSES = """
+_ADDRESSES = """
 0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.254 127.0.0.1 127.255.255.254 169.254.169.254
 169.254.0.1 172.16.0.1 172.31.255.255 192.0.0.1 192.0.0.170 192.0.2.1 192.88.99.1 192.88.99.2 192.168.0.1
 192.168.255.255 198.18.0.1 198.19.255.255 198.51.100.7 203.0.113.9 224.0.0.1 239.255.255.250 240.0.0.1
 255.255.255.255 :: ::1 ::127.0.0.1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:7f00:1 64:ff9b::7f00:1
 64:ff9b::8.8.8.8 64:ff9b:1::1 100::1 2001::1 2001:10::1 2001:db8::1 2002:7f00:1::1 2002:808:808::1 3fff::1
 5f00::1 fc00::1 fd12:3456::1 fe80::1 fe80::1%lo fec0::1 ff02::1 ff0e::1
-""".split()
+"""
+FORBIDDEN_ADDRESSES = _ADDRESSES.split()
 
 PUBLIC_ADDRESSES = ["8.8.8.8", "1.1.1.1", "93.184.215.14", "2606:4700:4700::1111", "::ffff:8.8.8.8"]
 
 # Forms of addresses that libraries read in different ways, names, and other ways in.
-FORBIDDEN_HOSTS = """
+_HOSTS = """
 127.1 127.0.1 0x7f.0.0.1 0x7f000001 0x7F.1 2130706433 017700000001 0177.0.0.1 0177.1 00000127.0.0.1 0 0x0 10.1
 0xa9fea9fe 2852039166 0251.0376.0251.0376 169.254.43518 192.168.257 0xc0a80001 3232235521 127.0.0.1.
 ①②⑦.⓪.⓪.① １２７.０.０.１ 127。0。0。1 localhost LOCALHOST localhost. inside.test metadata.test mapped.test
 nat64.test both-private.test
-""".split()
+"""
+FORBIDDEN_HOSTS = _HOSTS.split()
 
 NAMES = {
     "localhost": ["::1", "127.0.0.1"],
