@@ -264,6 +264,13 @@ def test_a_file_over_the_limit_is_refused(tmp_path):
         load_chart(path)
 
 
+def test_a_file_that_is_not_utf8_is_refused_at_its_place(tmp_path):
+    path = tmp_path / "latin.yaml"
+    path.write_bytes(b"version: 1\nid: d\xf6r\n")
+    with pytest.raises(ChartError, match=r"latin\.yaml:2:6: not_utf8"):
+        load_chart(path)
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
