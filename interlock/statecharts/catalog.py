@@ -1,0 +1,101 @@
+"""All charts that a process knows: the shipped ones and those of the directories it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from interlock.engine.chart import Chart
+from interlock.engine.errors import ChartError, Finding, Mark
+from interlock.engine.loader import load_chart
+from interlock.engine.machine import Machine
+from interlock.statecharts.functions import FUNCTIONS
+
+SHIPPED = Path(__file__).parent
+_SUFFIXES = (".yaml", ".yml")
+
+
+class Catalog:
+    """Charts by id and version, each compiled to a `Machine` when it is first asked for."""
+
+    def __init__(
+        self, charts: Iterable[Chart], functions: Mapping[str, Callable[..., Any]] = FUNCTIONS
+    ) -> None:
+        """``functions``: what the charts' expressions may call. Raises ChartError where two differ in text only."""
+        self.functions = MappingProxyType(dict(functions))
+        self._charts: dict[tuple[str, int], Chart] = {}
+        self._newest: dict[str, int] = {}
+        self._machines: dict[tuple[str, int], Machine] = {}
+        for chart in charts:
+            self._add(chart)
+
+    @classmethod
+    def load(
+        cls, directories: Sequence[Path] = (), functions: Mapping[str, Callable[..., Any]] | None = None
+    ) -> Catalog:
+        """The shipped charts and every ``*.yaml`` or ``*.yml`` straight in ``directories``.
+
+        ``functions``: the application's own, beside the shipped ones. Raises ChartError with the findings of
+        all files; a directory that is none is a finding too.
+        """
+        registry = {**FUNCTIONS, **(functions or {})}
+        charts: list[Chart] = []
+        findings: list[Finding] = []
+        for path in _files([SHIPPED, *directories], findings):
+            try:
+                charts.append(load_chart(path, functions=registry))
+            except ChartError as error:
+                findings += error.findings
+        if findings:
+            raise ChartError(findings)
+        return cls(charts, registry)
+
+    @property
+    def charts(self) -> list[Chart]:
+        """Every chart, by id and then by version."""
+        return [self._charts[name] for name in sorted(self._charts)]
+
+    def machine(self, chart_id: str, version: int | None = None) -> Machine | None:
+        """The compiled chart, the newest version where none is named; None where there is no such chart."""
+        if version is None:
+            version = self._newest.get(chart_id, 0)
+        name = (chart_id, version)
+        machine = self._machines.get(name)
+        if machine is None and name in self._charts:
+            machine = self._machines[name] = Machine(self._charts[name])
+        return machine
+
+    def _add(self, chart: Chart) -> None:
+        name = (chart.id, chart.version)
+        known = self._charts.setdefault(name, chart)
+        if known.digest != chart.digest:
+            raise ChartError(
+                [
+                    Finding(
+                        chart.mark,
+                        "chart_exists",
+                        f"version {chart.version} of {chart.id} stands in {known.mark.file} with another text.",
+                        f"Give this one version: {chart.version + 1}.",
+                    )
+                ]
+            )
+        self._newest[chart.id] = max(chart.version, self._newest.get(chart.id, chart.version))
+
+
+def _files(directories: Sequence[Path], findings: list[Finding]) -> list[Path]:
+    found: list[Path] = []
+    for directory in directories:
+        if not directory.is_dir():
+            findings.append(
+                Finding(
+                    Mark(str(directory), 1, 1),
+                    "no_directory",
+                    "there is no such directory.",
+                    "Name one with charts.",
+                )
+            )
+            continue
+        found += sorted(path for path in directory.iterdir() if path.suffix in _SUFFIXES)
+    return found

@@ -1,0 +1,153 @@
+"""Reads tests/cells/<chart>.yaml and plays what it says. The form of a table is told in tests/cells/README.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from interlock.engine.chart import StateDef, TransitionDef
+from interlock.engine.decision import Decision, arrows_taken, decide, fire
+from interlock.engine.machine import Machine
+from interlock.engine.messages import Command, format_time, parse_time
+from interlock.engine.snapshot import Snapshot
+from interlock.statecharts.catalog import Catalog
+
+CELLS = Path(__file__).parents[1] / "cells"
+CATALOG = Catalog.load()
+CHARTS = sorted(chart.id for chart in CATALOG.charts)
+BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+@dataclass
+class Play:
+    """One instance of a chart, played from its table. ``taken``: marks of the arrows that it took."""
+
+    table: Table
+    snapshot: Snapshot | None = None
+    now: datetime = BEGIN
+    sent: int = 0
+    taken: set[str] = field(default_factory=set)
+
+    def send(self, name: str, data: Any = None, actor: Any = None) -> Decision:
+        """Send a command with the table's data and actor, where none are given; keep what it leads to."""
+        table = self.table
+        self.sent += 1
+        self.now += timedelta(seconds=1)
+        given = table.data.get(name, {}) if data is None else data
+        command = Command(
+            machine=table.chart,
+            key="K-1",
+            name=name,
+            data=_at(given, self.now),
+            id=f"c{self.sent}",
+            actor=table.actors[actor or table.by.get(name, "default")],
+        )
+        for arrow in arrows_taken(table.machine, self.snapshot, command, self.now):
+            self.taken.add(str(arrow.definition.mark))
+        decision = decide(table.machine, self.snapshot, command, self.now)
+        self.snapshot = decision.snapshot or self.snapshot
+        return decision
+
+    def ring(self, delay: str) -> Decision:
+        """Let the running timer with this delay come due."""
+        assert self.snapshot is not None
+        timers = [timer for timer in self.snapshot.timers if timer.event.startswith(f"after.{delay}.")]
+        assert len(timers) == 1, f"timers that run: {[timer.event for timer in self.snapshot.timers]}"
+        self.now = max(parse_time(timers[0].due), self.now)
+        decision = fire(self.table.machine, self.snapshot, timers[0].id, self.now)
+        assert decision is not None
+        self.snapshot = decision.snapshot
+        return decision
+
+    def go(self, steps: list[Any]) -> Play:
+        """Take the steps of a path, each of which has to be applied."""
+        for step in steps:
+            if isinstance(step, str) and step.startswith("after "):
+                decision = self.ring(step.removeprefix("after "))
+            elif isinstance(step, str):
+                decision = self.send(step)
+            elif "pass_days" in step:
+                self.now += timedelta(days=step["pass_days"])
+                continue
+            else:
+                decision = self.send(step["send"], step.get("data"), step.get("actor"))
+            assert decision.snapshot is not None, f"{step}: {decision.result.error}"
+        return self
+
+
+class Table:
+    """The table of one chart."""
+
+    def __init__(self, chart: str) -> None:
+        text = yaml.safe_load((CELLS / f"{chart}.yaml").read_text(encoding="utf-8"))
+        machine = CATALOG.machine(chart)
+        assert machine is not None
+        self.chart = chart
+        self.machine: Machine = machine
+        self.actors: dict[str, Any] = text["actors"]
+        self.by: dict[str, str] = text.get("by", {})
+        self.data: dict[str, Any] = text["data"]
+        self.paths: dict[str, list[Any]] = text["paths"]
+        self.cells: dict[str, dict[str, str]] = text["cells"]
+        self.rows: list[dict[str, Any]] = text["rows"]
+        self.timers: list[dict[str, Any]] = text["timers"]
+
+    def at(self, place: Any) -> Play:
+        """An instance in a state of ``paths``, or at the end of the given steps."""
+        steps = self.paths[place] if isinstance(place, str) else place
+        flat: list[Any] = []
+        for step in steps:
+            named = isinstance(step, str) and step.startswith("in ")
+            flat += self.at_steps(step.removeprefix("in ")) if named else [step]
+        return Play(self).go(flat)
+
+    def at_steps(self, state: str) -> list[Any]:
+        return [
+            each
+            for step in self.paths[state]
+            for each in (
+                self.at_steps(step.removeprefix("in "))
+                if isinstance(step, str) and step.startswith("in ")
+                else [step]
+            )
+        ]
+
+    @property
+    def resting_states(self) -> set[str]:
+        """Atomic states that an instance can rest in: not those that something always leads out of."""
+        return {
+            state.path
+            for state in self.machine.chart.states.values()
+            if state.kind in ("atomic", "final") and not any(arrow.guard is None for arrow in state.always)
+        }
+
+    @property
+    def transitions(self) -> list[TransitionDef]:
+        """Every transition that a command takes."""
+        states: list[StateDef] = list(self.machine.chart.root.walk())
+        return [arrow for state in states for arrow in state.on if arrow.event in self.machine.chart.commands]
+
+
+def outcome(decision: Decision) -> str:
+    """``applied <state>``, ``ignored``, or ``refused <class> <code>``."""
+    result = decision.result
+    if result.error:
+        return f"refused {result.error.error_class} {result.error.code}"
+    return f"applied {' '.join(result.state or [])}" if decision.snapshot else result.status.value
+
+
+def _at(given: Any, now: datetime) -> Any:
+    """The data of a table: ``{in_seconds: 60}`` is the time so much later, ``{characters: 9}`` a string so long."""
+    if isinstance(given, list):
+        return [_at(each, now) for each in given]
+    if not isinstance(given, dict):
+        return given
+    if given.keys() == {"in_seconds"}:
+        return format_time(now + timedelta(seconds=given["in_seconds"]))
+    if given.keys() == {"characters"}:
+        return "x" * int(given["characters"])
+    return {name: _at(value, now) for name, value in given.items()}
