@@ -60,6 +60,7 @@ class Supervisor:
     burst: bool = False
     _children: list[_Child] = field(default_factory=list)
     _stopping: bool = False
+    _verdict: int = 0
 
     def start(self) -> None:
         """Start all processes."""
@@ -94,20 +95,22 @@ class Supervisor:
                 self._launch(child)
 
     def run(self, on_tick: Callable[[], None] = lambda: None) -> int:
-        """Start, tend, and stop on SIGTERM or SIGINT: 0 once all have ended their work in order, 143 or 130
-        after a second signal, which kills. ``on_tick`` is called a few times a second.
+        """Start, tend, and stop on SIGTERM or SIGINT: 0 once all have ended their work in order.
+
+        143 or 130 after a second signal, which kills; 4 where a child found a chart invalid. ``on_tick`` is
+        called a few times a second.
         """
         with SignalInbox() as inbox:
             try:
                 self.start()
                 self._keep_running(inbox, on_tick)
-                return self._wind_down(inbox)
+                return self._wind_down(inbox) or self._verdict
             finally:
                 self.kill()
 
     def _keep_running(self, inbox: SignalInbox, on_tick: Callable[[], None]) -> None:
         quiet = 0
-        while quiet < _QUIET_TICKS and not STOPPING & set(inbox.wait(_TICK_SECONDS)):
+        while not self._verdict and quiet < _QUIET_TICKS and not STOPPING & set(inbox.wait(_TICK_SECONDS)):
             self.tend()
             on_tick()
             quiet = quiet + 1 if self.burst and self._idle() else 0
@@ -170,6 +173,8 @@ class Supervisor:
                 exit_code=child.process.returncode,
                 restart_seconds=child.backoff_seconds,
             )
+            if child.process.returncode == EXIT_INVALID:  # it would end so every time
+                self._verdict = EXIT_INVALID
             child.restart_at = time.monotonic() + child.backoff_seconds
             child.backoff_seconds = min(child.backoff_seconds * 2, _LONGEST_BACKOFF_SECONDS)
         child.process = None

@@ -1,0 +1,309 @@
+"""``interlock worker`` and ``interlock dev`` as processes: they start, survive, take over and end in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from interlock.engine.keys import Keys
+from interlock.engine.publishing import Publisher
+from interlock.engine.settings import Settings
+from interlock.engine.store import Store
+
+COUNTER = """\
+id: counter
+version: 1
+description: Adds up.
+context:
+  total: {type: integer, default: 0}
+commands:
+  start: {creates: true}
+  add: {data: {number: {type: integer}}, required: [number]}
+initial: counting
+states:
+  counting:
+    on:
+      add: {actions: [{assign: {total: "context.total + data.number"}}]}
+"""
+WORKER = """
+import sys
+from interlock.engine.settings import Settings
+from interlock.workers.supervisor import run_workers
+sys.exit(run_workers(Settings(), processes=int(sys.argv[1]), burst=sys.argv[2] == "burst"))
+"""
+DEV = """
+import sys
+from pathlib import Path
+from interlock.engine.settings import Settings
+from interlock.workers.dev import run_dev
+sys.exit(run_dev(Settings(), Path(sys.argv[1]), processes=1))
+"""
+KEYS = Keys()
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def wait_until(holds: Callable[[], Any], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"did not happen in {seconds} s"
+        time.sleep(0.01)
+
+
+class Started:
+    """Processes of one test; what is left of them at its end is killed."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+        self._processes: list[subprocess.Popen[str]] = []
+
+    def python(self, code: str, *args: object, **environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, args)],
+            env={**self._environment, **environment},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._processes.append(process)
+        return process
+
+    def end(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Started]:
+    charts = tmp_path / "charts"
+    charts.mkdir()
+    (charts / "counter.yaml").write_text(COUNTER)
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
+    processes = Started({**mine, "INTERLOCK_CHARTS": str(charts), "INTERLOCK_LOG_FORMAT": "json"})
+    yield processes
+    processes.end()
+
+
+def children(pid: int, kind: str = "") -> list[int]:
+    """Process ids of the children of ``pid`` whose command line contains ``kind``."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if parent == pid and f"interlock.workers.processes {kind}" in command and alive(int(entry.name)):
+            found.append(int(entry.name))
+    return found
+
+
+def workers_ready(client: redis.Redis, number: int) -> bool:
+    return int(client.scard("rq:workers")) == number and bool(client.exists(KEYS.pump))
+
+
+def applied(client: redis.Redis) -> int:
+    return int(client.hget(KEYS.counters, "applied") or 0)
+
+
+def finished(process: subprocess.Popen[str], seconds: float = 20.0) -> tuple[int, str]:
+    _, log = process.communicate(timeout=seconds)
+    return process.returncode, log
+
+
+@pytest.fixture
+def worker(started: Started, valkey_url: str, redis_client: redis.Redis) -> subprocess.Popen[str]:
+    """A running supervisor of one drain worker, one delivery worker and the pump."""
+    process = started.python(WORKER, 1, "stay", INTERLOCK_REDIS_URL=valkey_url)
+    wait_until(lambda: workers_ready(redis_client, 2))
+    return process
+
+
+def test_a_command_goes_through_and_sigterm_ends_all_in_order(
+    worker: subprocess.Popen[str], redis_client: redis.Redis
+) -> None:
+    result = Publisher(redis_client).request("counter", "a", "start", timeout_seconds=10)
+    assert result is not None
+    assert result["status"] == "applied"
+    pids = children(worker.pid)
+    assert len(pids) == 3
+    worker.send_signal(signal.SIGTERM)
+    code, log = finished(worker)
+    assert (code, [pid for pid in pids if alive(pid)]) == (0, [])
+    assert "Traceback" not in log
+    assert redis_client.scard("rq:workers") == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_second_signal_stops_at_once(
+    worker: subprocess.Popen[str], number: signal.Signals, code: int
+) -> None:
+    pids = children(worker.pid)
+    (drain,) = children(worker.pid, "drain")
+    os.kill(drain, signal.SIGSTOP)  # so that it cannot end in order
+    worker.send_signal(number)
+    wait_until(lambda: len(children(worker.pid)) == 1)
+    worker.send_signal(number)
+    assert finished(worker, 5)[0] == code
+    assert [pid for pid in pids if alive(pid)] == []
+
+
+def test_a_killed_child_is_started_again(worker: subprocess.Popen[str]) -> None:
+    for kind in ("pump", "drain", "deliver"):
+        (before,) = children(worker.pid, kind)
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda kind=kind, before=before: children(worker.pid, kind) not in ([], [before]))
+
+
+def test_nothing_outlives_a_killed_supervisor(worker: subprocess.Popen[str]) -> None:
+    pids = children(worker.pid)
+    worker.kill()
+    wait_until(lambda: not any(alive(pid) for pid in pids), 5)
+
+
+def test_a_partition_whose_worker_is_killed_in_a_batch_is_taken_over_within_ten_seconds(
+    worker: subprocess.Popen[str], redis_client: redis.Redis
+) -> None:
+    publisher, store = Publisher(redis_client), Store.open(redis_client, Settings())
+    publisher.publish("counter", "a", "start")
+    lease = store.keys.of_instance("counter", "a").lease
+    (drain,) = children(worker.pid, "drain")
+    published = 1
+    while True:  # until it is stopped while it holds the partition
+        for _ in range(500):
+            publisher.publish("counter", "a", "add", {"number": 1})
+        published += 500
+        seen = applied(redis_client)
+        wait_until(lambda seen=seen: applied(redis_client) > seen)
+        os.kill(drain, signal.SIGSTOP)
+        if redis_client.exists(lease) and store.backlog():
+            break
+        os.kill(drain, signal.SIGCONT)
+    done = applied(redis_client)
+    os.kill(drain, signal.SIGKILL)
+    wait_until(lambda: applied(redis_client) > done, 10)
+    wait_until(lambda: applied(redis_client) == published)
+    snapshot = store.snapshot("counter", "a")
+    assert snapshot is not None
+    assert (snapshot.version, snapshot.context["total"]) == (published, published - 1)
+    assert [entry["version"] for entry in store.history("counter", "a")] == list(range(1, published + 1))
+
+
+def test_a_lost_wake_up_loses_nothing(worker: subprocess.Popen[str], redis_client: redis.Redis) -> None:
+    (drain,) = children(worker.pid, "drain")
+    os.kill(drain, signal.SIGSTOP)
+    Publisher(redis_client).publish("counter", "a", "start")
+    queue = f"rq:queue:{Settings().queue_names[0]}"
+    wait_until(lambda: redis_client.delete(queue) or applied(redis_client))
+    os.kill(drain, signal.SIGCONT)
+    wait_until(lambda: applied(redis_client) == 1, 10)
+
+
+def test_a_burst_does_what_is_there_and_ends(
+    started: Started, valkey_url: str, redis_client: redis.Redis
+) -> None:
+    publisher = Publisher(redis_client)
+    for number in range(50):
+        publisher.publish("counter", f"k{number}", "start")
+    code, log = finished(started.python(WORKER, 2, "burst", INTERLOCK_REDIS_URL=valkey_url))
+    assert (code, applied(redis_client), Store.open(redis_client, Settings()).backlog()) == (0, 50, 0), log
+
+
+def test_without_a_server_the_exit_code_is_5_and_no_password_is_shown(started: Started) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    url = f"redis://user:hunter2@127.0.0.1:{port}/0"
+    code, log = finished(started.python(WORKER, 1, "stay", INTERLOCK_REDIS_URL=url))
+    assert code == 5
+    assert str(port) in log
+    assert "hunter2" not in log
+
+
+def test_with_an_invalid_chart_the_exit_code_is_4_and_its_place_is_named(
+    started: Started, valkey_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "charts" / "counter.yaml").write_text(
+        COUNTER.replace("initial: counting", "initial: nowhere")
+    )
+    code, log = finished(started.python(WORKER, 1, "stay", INTERLOCK_REDIS_URL=valkey_url))
+    assert code == 4
+    assert "counter.yaml:9:10: " in log
+
+
+def test_a_changed_chart_under_its_old_version_ends_with_4(
+    started: Started, valkey_url: str, tmp_path: Path, worker: subprocess.Popen[str]
+) -> None:
+    (tmp_path / "charts" / "counter.yaml").write_text(COUNTER.replace("Adds up.", "Counts."))
+    code, log = finished(started.python(WORKER, 1, "stay", INTERLOCK_REDIS_URL=valkey_url))
+    assert code == 4
+    assert "raise its version" in log
+
+
+def read_status(data_dir: Path) -> dict[str, Any]:
+    status: dict[str, Any] = json.loads((data_dir / "dev.json").read_text())
+    return status
+
+
+def start_dev(started: Started, data_dir: Path) -> subprocess.Popen[str]:
+    process = started.python(DEV, data_dir)
+    wait_until(lambda: (data_dir / "dev.json").exists() or process.poll() is not None)
+    assert process.poll() is None, process.communicate()[1]
+    return process
+
+
+def test_dev_says_where_everything_is_survives_its_server_and_ends_in_order(
+    started: Started, tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "data"
+    dev = start_dev(started, data_dir)
+    status = read_status(data_dir)
+    assert set(status) == {"redis_url", "http_url", "pids", "admin_token"}
+    assert set(status["pids"]) == {"server", "workers", "gateway"}
+    assert stat.S_IMODE((data_dir / "dev.json").stat().st_mode) == 0o600
+    with redis.Redis.from_url(status["redis_url"]) as client:
+        assert Publisher(client).request("counter", "a", "start", timeout_seconds=10)
+        os.kill(status["pids"]["server"], signal.SIGKILL)
+        wait_until(lambda: read_status(data_dir)["pids"]["server"] != status["pids"]["server"])
+        again = read_status(data_dir)
+        assert again["redis_url"] == status["redis_url"]
+        result = Publisher(client).request("counter", "a", "add", {"number": 2}, timeout_seconds=15)
+        assert result is not None
+        assert (result["status"], result["version"]) == ("applied", 2)
+    dev.send_signal(signal.SIGINT)
+    assert finished(dev)[0] == 0
+    assert not (data_dir / "dev.json").exists()
+    assert not any(alive(pid) for pid in [again["pids"]["server"], *again["pids"]["workers"]])
+
+
+def test_nothing_outlives_a_killed_dev_and_its_directory_is_free_again(
+    started: Started, tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "data"
+    dev = start_dev(started, data_dir)
+    pids = read_status(data_dir)["pids"]
+    second = started.python(DEV, data_dir)
+    code, log = finished(second)
+    assert (code, "in use by another server" in log, "Traceback" in log) == (1, True, False)
+    dev.kill()
+    dev.wait()
+    wait_until(lambda: not any(alive(pid) for pid in [pids["server"], *pids["workers"]]), 5)
+    (data_dir / "dev.json").unlink()
+    start_dev(started, data_dir)
