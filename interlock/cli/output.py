@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from shutil import get_terminal_size
 from typing import Any
 
 import orjson
@@ -58,33 +59,31 @@ def say(text: str) -> None:
     print(plain(text), file=sys.stderr)  # noqa: T201 - this module is where printing happens
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
-    """A table on stdout: drawn by rich on a terminal, aligned columns elsewhere."""
-    cells = [[compact(cell) if not isinstance(cell, str) else plain(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        _print_rich(columns, cells, title)
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on stdout: drawn by rich on a terminal that is wide enough, aligned columns elsewhere."""
+    cells = [[compact(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    if sys.stdout.isatty() and sum(widths) + 3 * len(widths) < get_terminal_size().columns:
+        _print_rich(columns, cells)
     else:
-        _print_aligned(columns, cells, title)
+        _print_aligned(columns, cells, widths)
 
 
-def _print_rich(columns: Sequence[str], cells: list[list[str]], title: str) -> None:
+def _print_rich(columns: Sequence[str], cells: list[list[str]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(column), overflow="fold")
     for row in cells:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)
 
 
-def _print_aligned(columns: Sequence[str], cells: list[list[str]], title: str) -> None:
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    if title:
-        _write(title)
+def _print_aligned(columns: Sequence[str], cells: list[list[str]], widths: list[int]) -> None:
     for row in ([name.upper() for name in columns], *cells):
         _write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
