@@ -11,7 +11,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import redis
@@ -109,11 +109,10 @@ class Backlog:
         if not outcomes:
             return False
         self._disable({one.delivery.webhook for one in outcomes if one.attempt.status == _GONE})
-        settled = [self._settled(one) for one in outcomes]
-        self._deliveries.record(settled)
-        for one in settled:
+        self._deliveries.record(outcomes)
+        for one in outcomes:
             self._known.pop(one.delivery.id, None)
-        self._count(settled)
+        self._count(outcomes)
         return True
 
     def _disable(self, webhooks: set[str]) -> None:
@@ -123,13 +122,6 @@ class Backlog:
             with contextlib.suppress(subscriptions.SubscriptionNotFound):
                 self.subscriptions[webhook] = subscriptions.disable(self._client, self._keys, webhook, reason)
                 _log.warning("webhook_disabled", webhook=webhook, reason=reason)
-
-    def _settled(self, outcome: Outcome) -> Outcome:
-        """Cancelled instead of tried again, where the webhook went away during the attempt."""
-        if outcome.next_ms is None or self.active(outcome.delivery.webhook):
-            return outcome
-        cancelled = replace(outcome.delivery, status=DeliveryStatus.CANCELLED)
-        return replace(outcome, delivery=cancelled, next_ms=None)
 
     def _count(self, outcomes: Sequence[Outcome]) -> None:
         summary = self.summary

@@ -228,6 +228,7 @@ def test_a_hanging_endpoint_delays_no_other(make_desk: Callable[..., Desk], rece
     receiver.wait_for("/fast", 250, seconds=1.5)
     shift.join(15)
     assert not shift.is_alive(), "hanging attempts must not prolong a shift for ever"
+    assert len(receiver.at("/slow")) == delivery.PLACES_PER_ENDPOINT, "none is begun past the end of a shift"
     assert {one["status"] for one in desk.log(slow)} == {"pending"}
 
 

@@ -161,7 +161,9 @@ def test_the_proxy_of_the_environment_is_not_used(
 ) -> None:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{listener}")
-    attempt("https://10.0.0.1/", Settings(webhook_timeout_seconds=0.5))
+    settings = Settings(webhook_timeout_seconds=0.5, webhook_allow_cidrs="127.0.0.0/8")
+    for url in ("https://10.0.0.1/", "http://10.0.0.1/"):
+        attempt(url, settings)
     assert connects == []
 
 
