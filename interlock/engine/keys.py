@@ -40,7 +40,8 @@ Of a partition (prefix ``{<prefix>:<p>}``):
 ``:index:<machine>:<f>=<v>``    zset    keys whose indexed context field ``f`` is ``v`` (JSON). The commit
 ``:delivery:<id>``              string  a delivery's JSON; expires when it is finished. Dispatch, deliver
 ``:delivery:<id>:attempts``     list    one attempt's JSON each; expires likewise. Deliver
-``:deliveries:due``             zset    webhook ids by the time of their earliest attempt. Dispatch, deliver
+``:deliveries:due``             zset    webhook ids by the time of their earliest attempt, 0 to cancel what
+                                        waits. Dispatch, deliver, disable, remove
 ``:webhook:<id>:due``           zset    ids of its pending deliveries by the time of their next attempt. Likewise
 ``:webhook:<id>:deliveries``    zset    delivery ids of one webhook by creation time. Dispatch
 ==============================  ======  =================================================================

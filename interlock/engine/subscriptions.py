@@ -175,6 +175,7 @@ def remove(client: redis.Redis, keys: Keys, webhook_id: str) -> None:
     """End a subscription; its pending deliveries become ``cancelled``. Raises SubscriptionNotFound."""
     if not client.hdel(keys.webhooks, webhook_id):
         raise SubscriptionNotFound(webhook_id)
+    _call_delivery(client, keys, webhook_id)
 
 
 def enable(client: redis.Redis, keys: Keys, webhook_id: str) -> Subscription:
@@ -191,7 +192,11 @@ def disable(
     client: redis.Redis, keys: Keys, webhook_id: str, reason: str = "disabled by hand"
 ) -> Subscription:
     """Deliver nothing more; pending deliveries become ``cancelled``. Raises SubscriptionNotFound."""
-    return _change(client, keys, webhook_id, lambda one: replace(one, enabled=False, disabled_reason=reason))
+    changed = _change(
+        client, keys, webhook_id, lambda one: replace(one, enabled=False, disabled_reason=reason)
+    )
+    _call_delivery(client, keys, webhook_id)
+    return changed
 
 
 def _change(
@@ -209,6 +214,14 @@ def _change(
         return changed
 
     return cast(Subscription, client.transaction(rewrite, keys.webhooks, value_from_callable=True))
+
+
+def _call_delivery(client: redis.Redis, keys: Keys, webhook_id: str) -> None:
+    """Make what waits for a webhook due, so that the next sweep wakes a delivery process to cancel it."""
+    pipe = client.pipeline(transaction=False)
+    for number in range(keys.partitions):
+        pipe.zadd(keys.partition(number).due, {webhook_id: 0}, xx=True)
+    pipe.execute()
 
 
 def _server_time(client: redis.Redis) -> str:

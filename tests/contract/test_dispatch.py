@@ -211,6 +211,7 @@ def test_pending_deliveries_of_a_webhook_that_is_gone_are_cancelled(
         any_client.zadd(KEYS.partition(0).webhook_due(one.id), {message_id("e-1", one.id): 2**50})
     act = subscriptions.disable if gone == "disabled" else subscriptions.remove
     act(any_client, KEYS, webhook.id)
+    assert any_client.zscore(KEYS.partition(0).due, webhook.id) == 0, "the sweep must see that there is work"
     backlog = Backlog(any_client, KEYS, settings)
     backlog.turn(take_more=True)
     assert backlog.summary.cancelled == 1
