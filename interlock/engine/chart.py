@@ -64,6 +64,7 @@ class TransitionDef:
     ``event``: the command or internal event that selects it, ``*`` and ``prefix.*`` included; for
     ``after``, the timer's event name (`timer_event`); the empty string for ``always``.
     ``delay_ms``: only for ``after``. ``ignore``: the command is answered ``ignored``, nothing changes.
+    ``forbidden`` (``on: {cmd: null}``): nothing is taken, and no ancestor is asked.
     """
 
     event: str
@@ -75,6 +76,7 @@ class TransitionDef:
     actions: tuple[Action, ...] = ()
     reenter: bool = False
     ignore: bool = False
+    forbidden: bool = False
     delay_ms: int | None = None
     delay_text: str = ""
     description: str = ""

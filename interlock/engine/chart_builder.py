@@ -169,6 +169,7 @@ class Builder:
             actions=self._actions(words.get("actions"), data),
             reenter=_flag(words, "reenter"),
             ignore=_flag(words, "ignore"),
+            forbidden=isinstance(row, Scalar) and row.value is None,
             delay_ms=delay,
             delay_text=delay_text,
             description=text(words.get("description")),

@@ -10,6 +10,10 @@ from interlock.engine.errors import ServerUnreachable
 from interlock.engine.settings import Settings
 
 
+SOCKET_TIMEOUT_SECONDS = 15.0
+"""Longer than any blocking read of ours, so that only a server that hangs runs into it."""
+
+
 def connect(settings: Settings, *, url: str | None = None, timeout_seconds: float = 5.0) -> redis.Redis:
     """A client of the state's server (or of ``url``) that answered a PING; replies are bytes.
 
@@ -17,7 +21,13 @@ def connect(settings: Settings, *, url: str | None = None, timeout_seconds: floa
     """
     url = url or settings.redis_url
     try:
-        client = redis.Redis.from_url(url, socket_connect_timeout=timeout_seconds, health_check_interval=30)
+        client = redis.Redis.from_url(
+            url,
+            socket_connect_timeout=timeout_seconds,
+            socket_timeout=SOCKET_TIMEOUT_SECONDS,
+            socket_keepalive=True,
+            health_check_interval=30,
+        )
         client.ping()
     except (redis.RedisError, OSError, ValueError) as error:
         raise ServerUnreachable(

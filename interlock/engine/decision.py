@@ -186,6 +186,7 @@ def _decide(machine: Machine, snapshot: Snapshot | None, command: Command, now: 
     if snapshot is None:
         return _create(machine, definition, command, cause, actor, now)
     step = _step(machine, snapshot, _scope(snapshot, cause, actor, now), now)
+    step.look()
     _check_rows(definition.require, step.scope)
     arrows = [] if snapshot.done else step.select(command.name)
     if not arrows:

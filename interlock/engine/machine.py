@@ -67,6 +67,7 @@ class Arrow(transitions.Transition):
         self.actions = definition.actions
         self.reenter = definition.reenter
         self.ignore = definition.ignore
+        self.forbidden = definition.forbidden
         self.exits: int | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from secrets import token_urlsafe
@@ -16,6 +17,9 @@ from interlock.engine.keys import Keys
 from interlock.engine.messages import format_time
 
 _WAIT_SLICE_SECONDS = 2.0
+
+
+_SLICE_SECONDS = 2.0
 
 
 class Publisher:

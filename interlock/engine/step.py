@@ -85,8 +85,9 @@ class Step:
 
     def select(self, event: str) -> list[Arrow]:
         """selectTransitions: the arrows that ``event`` takes now, without conflicts, in document order."""
-        self._look()
-        return self._without_conflicts(self._select_below(self.machine.root, event))
+        self.look()
+        selected = self._without_conflicts(self._select_below(self.machine.root, event))
+        return [arrow for arrow in selected if not arrow.forbidden]
 
     def take(self, arrows: Sequence[Arrow]) -> None:
         """Take the arrows selected for an external event, then come to rest."""
@@ -99,7 +100,7 @@ class Step:
         for _ in range(MICROSTEP_LIMIT):
             if self.done:
                 return
-            self._look()
+            self.look()
             arrows = self._eventless() if look_for_eventless else []
             if arrows:
                 before = (self.active, self.context, len(self.internal), len(self.emitted))
@@ -117,7 +118,7 @@ class Step:
             look_for_eventless = True
         raise EndlessStep(f"no rest after {MICROSTEP_LIMIT} microsteps: look at the chart's always and raise")
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Show the expressions where the machine is."""
         self.scope.context = self.context
         if self.machine.uses_in_state:

@@ -16,7 +16,7 @@ import orjson
 import redis
 
 from interlock.engine.chart import Chart
-from interlock.engine.errors import InterlockError
+from interlock.engine.errors import InterlockError, ServerUnreachable
 from interlock.engine.keys import Keys, PartitionKeys
 from interlock.engine.settings import Settings
 from interlock.engine.snapshot import Snapshot
@@ -49,10 +49,18 @@ class Store:
 
     @classmethod
     def open(cls, client: redis.Redis, settings: Settings) -> Store:
-        """The store behind ``client``. The first process to open it fixes the number of partitions."""
+        """The store behind ``client``. The first process to open it fixes the number of partitions.
+
+        Raises ServerUnreachable.
+        """
         meta = Keys(settings.prefix).meta
-        client.hsetnx(meta, "partitions", str(settings.partitions))
-        partitions = int(cast(bytes, client.hget(meta, "partitions")))
+        try:
+            client.hsetnx(meta, "partitions", str(settings.partitions))
+            partitions = int(cast(bytes, client.hget(meta, "partitions")))
+        except redis.ConnectionError as error:
+            raise ServerUnreachable(
+                f"the Redis server went away ({type(error).__name__}): start it again"
+            ) from error
         return cls(client, Keys(settings.prefix, partitions))
 
     def partitions(self) -> Iterator[PartitionKeys]:

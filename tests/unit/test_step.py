@@ -334,3 +334,28 @@ def test_targets_are_siblings_or_absolute(target: str) -> None:
     it = bench(f"initial: a\nstates:\n  a: {{on: {{go: '{target}'}}}}\n  b: {{}}", "go")
     it.send("go")
     assert it.state == ["b"]
+
+
+def test_a_forbidden_transition_keeps_the_ancestors_from_being_asked() -> None:
+    it = bench("initial: a\non: {go: .b}\nstates:\n  a: {on: {go: null}}\n  b: {}", "go")
+    result = it.send("go")
+    assert result.error is not None
+    assert (result.error.error_class, result.error.code) == ("not_accepted", "not_accepted")
+    assert it.state == ["a"]
+
+
+def test_rows_of_a_command_see_where_the_machine_is() -> None:
+    text = """
+id: t
+version: 1
+commands:
+  make: {creates: true}
+  go: {require: [{check: "in_state('a')", error: {class: guard_failed, code: not_in_a}}]}
+initial: a
+states: {a: {on: {go: b}}, b: {on: {go: a}}}
+"""
+    it = Bench(text)
+    assert it.send("go").error is None
+    refusal = it.send("go").error
+    assert refusal is not None
+    assert refusal.code == "not_in_a"
