@@ -185,13 +185,15 @@ def main() -> None:
     parser.add_argument("--appendfsync", default="everysec", choices=["everysec", "always", "no"])
     options = parser.parse_args()
     ours, plain, bare = [], [], []
-    with EmbeddedServer(None, appendfsync=options.appendfsync) as server:
-        with redis.Redis.from_url(server.url) as client:
-            for _ in range(options.runs):
-                ours.append(interlock_rate(client, options.commands))
-                plain.append(plain_rate(client, options.plain))
-                bare.append(bare_rate(client, options.commands))
-            idle = idle_latency(client, options.idle)
+    with (
+        EmbeddedServer(None, appendfsync=options.appendfsync) as server,
+        redis.Redis.from_url(server.url) as client,
+    ):
+        for _ in range(options.runs):
+            ours.append(interlock_rate(client, options.commands))
+            plain.append(plain_rate(client, options.plain))
+            bare.append(bare_rate(client, options.commands))
+        idle = idle_latency(client, options.idle)
     ratio = [a / b for a, b in zip(ours, plain, strict=True)]
     print(f"appendfsync {options.appendfsync}, {options.runs} runs, {options.commands} commands")
     print(

@@ -9,7 +9,6 @@ import redis
 from interlock.engine.errors import ServerUnreachable
 from interlock.engine.settings import Settings
 
-
 SOCKET_TIMEOUT_SECONDS = 15.0
 """Longer than any blocking read of ours, so that only a server that hangs runs into it."""
 

@@ -13,6 +13,7 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import redis
 from cryptography.exceptions import InvalidTag
@@ -70,7 +71,7 @@ class SecretKey:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], webhook_id.encode())
         except (InvalidTag, binascii.Error, ValueError):
             raise SecretKeyWrong(
-                f"the stored secret of webhook {webhook_id} was changed or moved: remove the webhook and add it again"
+                f"the stored secret of webhook {webhook_id} was changed or moved: remove it and add it again"
             ) from None
 
 
@@ -89,11 +90,11 @@ def load_key(settings: Settings) -> SecretKey:
 
 
 def claim_key(client: redis.Redis, keys: Keys, key: SecretKey) -> None:
-    """Make ``key`` the deployment's, or see that it is. Raises `SecretKeyWrong` where another one is in use."""
+    """Make ``key`` the deployment's, or see that it is. Raises `SecretKeyWrong` where another is in use."""
     client.hsetnx(keys.meta, "secret_key_id", key.id)
-    known = client.hget(keys.meta, "secret_key_id")
-    if known is not None and bytes(known).decode() != key.id:
-        raise SecretKeyWrong(_wrong_key(bytes(known).decode(), key.id))
+    known = cast(bytes | None, client.hget(keys.meta, "secret_key_id"))
+    if known is not None and known.decode() != key.id:
+        raise SecretKeyWrong(_wrong_key(known.decode(), key.id))
 
 
 def _wrong_key(stored: str, configured: str) -> str:

@@ -21,7 +21,7 @@ MAX_SECRET_BYTES = 64
 
 
 class SecretInvalid(InterlockError):
-    """A webhook secret is ``whsec_`` and the base64 of 24 to 64 random bytes. Leave it out to get one made."""
+    """A webhook secret is ``whsec_`` and base64 of 24 to 64 random bytes. Leave it out to have one made."""
 
     def __init__(self) -> None:
         super().__init__(str(self.__doc__))

@@ -91,7 +91,9 @@ def _wait_for_workers(running: Stage, settings: Settings) -> None:
     while not (client.scard(drains) == WORKER_PROCESSES and client.exists(running.store.keys.pump)):
         running.check()
         if time.monotonic() > deadline:
-            raise StageFailed(f"The workers did not start within {_START_SECONDS:g} s. {running.worker_words()}")
+            raise StageFailed(
+                f"The workers did not start within {_START_SECONDS:g} s. {running.worker_words()}"
+            )
         time.sleep(0.02)  # other processes' keys: there is nothing to wait on
 
 
