@@ -158,6 +158,7 @@ class DrainWorker(SimpleWorker):
         return _BLOCK_SECONDS
 
     def bootstrap(self, *_args: Any, **_kwargs: Any) -> None:
+        """Register with RQ; its log handlers and its subscription to commands are left out."""
         for name in ("rq.worker", "rq.job", "rq.queue"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self.register_birth()  # type: ignore[no-untyped-call]
@@ -297,9 +298,6 @@ class DrainWorker(SimpleWorker):
                 pipe.execute()
         except redis.RedisError as error:
             log.warning("job_not_recorded", job_id=job.id, error=type(error).__name__)
-
-    def subscribe(self) -> None:
-        """Take no commands over pubsub."""
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         del signum, frame

@@ -71,24 +71,37 @@ def wait_until(holds: Callable[[], Any], seconds: float = 20.0) -> None:
 class Started:
     """Processes of one test; what is left of them at its end is killed."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], logs: Path) -> None:
         self._environment = environment
-        self._processes: list[subprocess.Popen[str]] = []
+        self._logs = logs
+        self._processes: list[subprocess.Popen[bytes]] = []
 
-    def python(self, code: str, *args: object, **environment: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *map(str, args)],
-            env={**self._environment, **environment},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def python(self, code: str, *args: object, **environment: str) -> subprocess.Popen[bytes]:
+        with self._log(len(self._processes)).open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", code, *map(str, args)],
+                env={**self._environment, **environment},
+                stderr=log,
+            )
         self._processes.append(process)
         return process
 
+    def finished(self, process: subprocess.Popen[bytes], seconds: float = 20.0) -> tuple[int, str]:
+        """Exit code and log, once it has ended."""
+        code = process.wait(seconds)
+        return code, self._log(self._processes.index(process)).read_text()
+
     def end(self) -> None:
         for process in self._processes:
+            left = children(process.pid)
             process.kill()
-            process.communicate()
+            process.wait()
+            for pid in left:
+                if alive(pid):
+                    os.kill(pid, signal.SIGKILL)
+
+    def _log(self, number: int) -> Path:
+        return self._logs / f"process-{number}.log"
 
 
 @pytest.fixture
@@ -97,7 +110,7 @@ def started(tmp_path: Path) -> Iterator[Started]:
     charts.mkdir()
     (charts / "counter.yaml").write_text(COUNTER)
     mine = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
-    processes = Started({**mine, "INTERLOCK_CHARTS": str(charts), "INTERLOCK_LOG_FORMAT": "json"})
+    processes = Started({**mine, "INTERLOCK_CHARTS": str(charts), "INTERLOCK_LOG_FORMAT": "json"}, tmp_path)
     yield processes
     processes.end()
 
@@ -124,13 +137,8 @@ def applied(client: redis.Redis) -> int:
     return int(client.hget(KEYS.counters, "applied") or 0)
 
 
-def finished(process: subprocess.Popen[str], seconds: float = 20.0) -> tuple[int, str]:
-    _, log = process.communicate(timeout=seconds)
-    return process.returncode, log
-
-
 @pytest.fixture
-def worker(started: Started, valkey_url: str, redis_client: redis.Redis) -> subprocess.Popen[str]:
+def worker(started: Started, valkey_url: str, redis_client: redis.Redis) -> subprocess.Popen[bytes]:
     """A running supervisor of one drain worker, one delivery worker and the pump."""
     process = started.python(WORKER, 1, "stay", INTERLOCK_REDIS_URL=valkey_url)
     wait_until(lambda: workers_ready(redis_client, 2))
@@ -138,7 +146,7 @@ def worker(started: Started, valkey_url: str, redis_client: redis.Redis) -> subp
 
 
 def test_a_command_goes_through_and_sigterm_ends_all_in_order(
-    worker: subprocess.Popen[str], redis_client: redis.Redis
+    started: Started, worker: subprocess.Popen[bytes], redis_client: redis.Redis
 ) -> None:
     result = Publisher(redis_client).request("counter", "a", "start", timeout_seconds=10)
     assert result is not None
@@ -146,7 +154,7 @@ def test_a_command_goes_through_and_sigterm_ends_all_in_order(
     pids = children(worker.pid)
     assert len(pids) == 3
     worker.send_signal(signal.SIGTERM)
-    code, log = finished(worker)
+    code, log = started.finished(worker)
     assert (code, [pid for pid in pids if alive(pid)]) == (0, [])
     assert "Traceback" not in log
     assert redis_client.scard("rq:workers") == 0
@@ -154,7 +162,7 @@ def test_a_command_goes_through_and_sigterm_ends_all_in_order(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_second_signal_stops_at_once(
-    worker: subprocess.Popen[str], number: signal.Signals, code: int
+    started: Started, worker: subprocess.Popen[bytes], number: signal.Signals, code: int
 ) -> None:
     pids = children(worker.pid)
     (drain,) = children(worker.pid, "drain")
@@ -162,25 +170,25 @@ def test_a_second_signal_stops_at_once(
     worker.send_signal(number)
     wait_until(lambda: len(children(worker.pid)) == 1)
     worker.send_signal(number)
-    assert finished(worker, 5)[0] == code
+    assert started.finished(worker, 5)[0] == code
     assert [pid for pid in pids if alive(pid)] == []
 
 
-def test_a_killed_child_is_started_again(worker: subprocess.Popen[str]) -> None:
+def test_a_killed_child_is_started_again(worker: subprocess.Popen[bytes]) -> None:
     for kind in ("pump", "drain", "deliver"):
         (before,) = children(worker.pid, kind)
         os.kill(before, signal.SIGKILL)
         wait_until(lambda kind=kind, before=before: children(worker.pid, kind) not in ([], [before]))
 
 
-def test_nothing_outlives_a_killed_supervisor(worker: subprocess.Popen[str]) -> None:
+def test_nothing_outlives_a_killed_supervisor(worker: subprocess.Popen[bytes]) -> None:
     pids = children(worker.pid)
     worker.kill()
     wait_until(lambda: not any(alive(pid) for pid in pids), 5)
 
 
 def test_a_partition_whose_worker_is_killed_in_a_batch_is_taken_over_within_ten_seconds(
-    worker: subprocess.Popen[str], redis_client: redis.Redis
+    worker: subprocess.Popen[bytes], redis_client: redis.Redis
 ) -> None:
     publisher, store = Publisher(redis_client), Store.open(redis_client, Settings())
     publisher.publish("counter", "a", "start")
@@ -207,7 +215,7 @@ def test_a_partition_whose_worker_is_killed_in_a_batch_is_taken_over_within_ten_
     assert [entry["version"] for entry in store.history("counter", "a")] == list(range(1, published + 1))
 
 
-def test_a_lost_wake_up_loses_nothing(worker: subprocess.Popen[str], redis_client: redis.Redis) -> None:
+def test_a_lost_wake_up_loses_nothing(worker: subprocess.Popen[bytes], redis_client: redis.Redis) -> None:
     (drain,) = children(worker.pid, "drain")
     os.kill(drain, signal.SIGSTOP)
     Publisher(redis_client).publish("counter", "a", "start")
@@ -223,7 +231,7 @@ def test_a_burst_does_what_is_there_and_ends(
     publisher = Publisher(redis_client)
     for number in range(50):
         publisher.publish("counter", f"k{number}", "start")
-    code, log = finished(started.python(WORKER, 2, "burst", INTERLOCK_REDIS_URL=valkey_url))
+    code, log = started.finished(started.python(WORKER, 2, "burst", INTERLOCK_REDIS_URL=valkey_url))
     assert (code, applied(redis_client), Store.open(redis_client, Settings()).backlog()) == (0, 50, 0), log
 
 
@@ -231,7 +239,7 @@ def test_without_a_server_the_exit_code_is_5_and_no_password_is_shown(started: S
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     url = f"redis://user:hunter2@127.0.0.1:{port}/0"
-    code, log = finished(started.python(WORKER, 1, "stay", INTERLOCK_REDIS_URL=url))
+    code, log = started.finished(started.python(WORKER, 1, "stay", INTERLOCK_REDIS_URL=url))
     assert code == 5
     assert str(port) in log
     assert "hunter2" not in log
@@ -243,16 +251,16 @@ def test_with_an_invalid_chart_the_exit_code_is_4_and_its_place_is_named(
     (tmp_path / "charts" / "counter.yaml").write_text(
         COUNTER.replace("initial: counting", "initial: nowhere")
     )
-    code, log = finished(started.python(WORKER, 1, "stay", INTERLOCK_REDIS_URL=valkey_url))
+    code, log = started.finished(started.python(WORKER, 1, "stay", INTERLOCK_REDIS_URL=valkey_url))
     assert code == 4
     assert "counter.yaml:9:10: " in log
 
 
 def test_a_changed_chart_under_its_old_version_ends_with_4(
-    started: Started, valkey_url: str, tmp_path: Path, worker: subprocess.Popen[str]
+    started: Started, valkey_url: str, tmp_path: Path, worker: subprocess.Popen[bytes]
 ) -> None:
     (tmp_path / "charts" / "counter.yaml").write_text(COUNTER.replace("Adds up.", "Counts."))
-    code, log = finished(started.python(WORKER, 1, "stay", INTERLOCK_REDIS_URL=valkey_url))
+    code, log = started.finished(started.python(WORKER, 1, "stay", INTERLOCK_REDIS_URL=valkey_url))
     assert code == 4
     assert "raise its version" in log
 
@@ -262,10 +270,10 @@ def read_status(data_dir: Path) -> dict[str, Any]:
     return status
 
 
-def start_dev(started: Started, data_dir: Path) -> subprocess.Popen[str]:
+def start_dev(started: Started, data_dir: Path) -> subprocess.Popen[bytes]:
     process = started.python(DEV, data_dir)
     wait_until(lambda: (data_dir / "dev.json").exists() or process.poll() is not None)
-    assert process.poll() is None, process.communicate()[1]
+    assert process.poll() is None, started.finished(process)
     return process
 
 
@@ -288,9 +296,21 @@ def test_dev_says_where_everything_is_survives_its_server_and_ends_in_order(
         assert result is not None
         assert (result["status"], result["version"]) == ("applied", 2)
     dev.send_signal(signal.SIGINT)
-    assert finished(dev)[0] == 0
+    assert started.finished(dev)[0] == 0
     assert not (data_dir / "dev.json").exists()
     assert not any(alive(pid) for pid in [again["pids"]["server"], *again["pids"]["workers"]])
+
+
+def test_dev_with_a_chart_that_was_changed_under_its_old_version_ends_with_4(
+    started: Started, tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "data"
+    dev = start_dev(started, data_dir)
+    dev.send_signal(signal.SIGTERM)
+    assert started.finished(dev)[0] == 0
+    (tmp_path / "charts" / "counter.yaml").write_text(COUNTER.replace("Adds up.", "Counts."))
+    code, log = started.finished(started.python(DEV, data_dir))
+    assert (code, "raise its version" in log) == (4, True)
 
 
 def test_nothing_outlives_a_killed_dev_and_its_directory_is_free_again(
@@ -300,7 +320,7 @@ def test_nothing_outlives_a_killed_dev_and_its_directory_is_free_again(
     dev = start_dev(started, data_dir)
     pids = read_status(data_dir)["pids"]
     second = started.python(DEV, data_dir)
-    code, log = finished(second)
+    code, log = started.finished(second)
     assert (code, "in use by another server" in log, "Traceback" in log) == (1, True, False)
     dev.kill()
     dev.wait()
