@@ -1,0 +1,104 @@
+"""What the acceptance tests handle: a deployment, a finished command, a customer's endpoint."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import redis
+
+PROGRAM = [sys.executable, "-m", "interlock.cli.main"]
+START_SECONDS = 30.0
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """This process's environment without settings of a deployment."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("INTERLOCK_") and name != "REDIS_URL"
+    }
+    # So that `interlock` and `python` in a shell are the ones under test.
+    return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"} | more
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.out)
+
+
+@dataclass
+class Deployment:
+    """A running deployment. ``environment``: what its users set."""
+
+    redis_url: str
+    directory: Path
+    environment: dict[str, str] = field(repr=False)
+
+    def run(
+        self, *arguments: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+    ) -> Finished:
+        """Run one command to its end."""
+        done = subprocess.run(
+            [*PROGRAM, *arguments],
+            input=stdin,
+            capture_output=True,
+            cwd=self.directory,
+            env=self.environment | dict(env or {}),
+            timeout=60,
+        )
+        return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def json(self, *arguments: str) -> Any:
+        """Run one command with ``--json``; it has to end with 0."""
+        done = self.run(*arguments, "--json")
+        assert done.code == 0, done
+        return done.json
+
+    def client(self) -> redis.Redis:
+        """A bare client: what a program in another language has."""
+        return redis.Redis.from_url(self.redis_url, decode_responses=True)
+
+
+def wait_for(
+    condition: Callable[[], Any], process: subprocess.Popen[bytes], seconds: float = START_SECONDS
+) -> None:
+    """Until another process has done something of which it sends no word; fails when it ends first."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, f"ended with {process.returncode}"
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One POST as it arrived."""
+
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Receiver:
+    """A customer's endpoint. ``answers``: statuses for the next requests, then 204."""
+
+    url: str
+    arrived: queue.Queue[Delivery]
+    answers: queue.Queue[int]

@@ -1,0 +1,207 @@
+"""The processes that the command line starts: how they begin, and how they end with all that they started."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+import redis
+
+from interlock.engine.embedded import EmbeddedServer
+from tests.acceptance.deployment import PROGRAM, clean_environment, wait_for
+
+
+@contextmanager
+def started(*arguments: str, directory: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One command in a process and a process group of its own."""
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments],
+        cwd=directory,
+        env=clean_environment(**environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (one that only waits to be reaped does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def gone(pids: list[int], seconds: float = 10.0) -> bool:
+    """Whether all have ended within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while any(map(alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not any(map(alive, pids))
+
+
+def children(pid: int) -> list[int]:
+    """All processes below one, grandchildren included."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *children(child)]
+    return found
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with started("dev", "--data-dir", "data", directory=tmp_path) as process:
+        wait_for((tmp_path / "data" / "dev.json").exists, process)
+        yield process
+
+
+def test_dev_says_where_everything_is(dev: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    status = orjson.loads((tmp_path / "data" / "dev.json").read_bytes())
+    assert {"redis_url", "http_url", "pids", "admin_token"} <= set(status)
+    assert alive(status["pids"]["server"])
+    assert all(map(alive, status["pids"]["workers"]))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_nothing_that_dev_started_outlives_it(
+    dev: subprocess.Popen[bytes], tmp_path: Path, number: signal.Signals
+) -> None:
+    pids = children(dev.pid)
+    assert len(pids) >= 4
+    dev.send_signal(number)
+    code = dev.wait(30)
+    assert code == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+    assert gone(pids)
+
+
+def test_dev_refuses_a_data_dir_that_another_one_uses(dev: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    with started("dev", "--data-dir", "data", directory=tmp_path) as second:
+        _, err = second.communicate(timeout=30)
+        assert second.returncode == 1
+        assert b"in use" in err
+    assert dev.poll() is None
+
+
+def test_dev_keeps_what_it_held(tmp_path: Path) -> None:
+    for arguments, version in ((["open"], 1), (["assign", "--data", '{"agent": "ann"}'], 2)):
+        with started("dev", "--data-dir", "data", directory=tmp_path) as process:
+            wait_for((tmp_path / "data" / "dev.json").exists, process)
+            url = orjson.loads((tmp_path / "data" / "dev.json").read_bytes())["redis_url"]
+            done = subprocess.run(
+                [*PROGRAM, "publish", "ticket/T-1", *arguments, "--wait", "10", "--json"],
+                env=clean_environment(INTERLOCK_REDIS_URL=url),
+                capture_output=True,
+                timeout=30,
+            )
+            assert orjson.loads(done.stdout)["version"] == version
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+
+
+def test_a_chart_of_ones_own_runs_beside_the_shipped_ones(tmp_path: Path) -> None:
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "charts" / "door.yaml").write_text(
+        "id: door\nversion: 1\ncommands: {build: {creates: true}, open: {}}\ninitial: closed\n"
+        "states: {closed: {on: {open: opened}}, opened: {type: final}}\n"
+    )
+    with started("dev", "--data-dir", "data", "--charts", "charts", directory=tmp_path) as process:
+        wait_for((tmp_path / "data" / "dev.json").exists, process)
+        url = orjson.loads((tmp_path / "data" / "dev.json").read_bytes())["redis_url"]
+        for name, state in (("build", "closed"), ("open", "opened")):
+            done = subprocess.run(
+                [*PROGRAM, "publish", "door/1", name, "--wait", "10", "--json"],
+                env=clean_environment(INTERLOCK_REDIS_URL=url),
+                capture_output=True,
+                timeout=30,
+            )
+            assert orjson.loads(done.stdout)["state"] == [state]
+
+
+def test_workers_refuse_a_chart_with_a_mistake_and_name_its_line(tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text(
+        "id: door\nversion: 1\ninitial: nowhere\ncommands: {build: {creates: true}}\nstates: {closed: {}}\n"
+    )
+    with EmbeddedServer(tmp_path / "data") as server:
+        done = subprocess.run(
+            [*PROGRAM, "worker"],
+            env=clean_environment(INTERLOCK_REDIS_URL=server.url, INTERLOCK_CHARTS=str(tmp_path)),
+            capture_output=True,
+            timeout=30,
+        )
+    assert done.returncode == 4
+    assert f"{tmp_path / 'wrong.yaml'}:3:".encode() in done.stderr
+
+
+def test_burst_does_what_is_there_and_ends(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path / "data") as server:
+        environment = clean_environment(INTERLOCK_REDIS_URL=server.url)
+        for key in range(20):
+            publish_from_elsewhere(server.url, f"T-{key}")
+        done = subprocess.run(
+            [*PROGRAM, "worker", "--burst"], env=environment, capture_output=True, timeout=60
+        )
+        assert done.returncode == 0
+        listed = subprocess.run(
+            [*PROGRAM, "list", "ticket", "--json"], env=environment, capture_output=True, timeout=30
+        )
+        assert len(orjson.loads(listed.stdout)["instances"]) == 20
+
+
+def publish_from_elsewhere(url: str, key: str) -> None:
+    """One XADD, as a program in another language sends it."""
+    with redis.Redis.from_url(url) as client:
+        client.xadd(
+            "interlock:commands", {"command": orjson.dumps({"machine": "ticket", "key": key, "name": "open"})}
+        )
+
+
+def test_the_demo_plays_a_part_of_the_desk_and_leaves_pictures(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*PROGRAM, "demo", "--limit", "25", "--out", "pictures", "--json"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    report = orjson.loads(done.stdout)
+    assert report["ok"] is True
+    assert report["incidents"] == report["replayed"] == sum(report["states"].values()) == 25
+    assert report["commands"]["applied"] > 100
+    assert report["events"]["announced"] == report["events"]["verified"] > 100
+    for picture in report["pictures"]:
+        assert b"<svg" in (tmp_path / picture).read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pictures"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_a_demo_that_is_stopped_leaves_no_process_behind(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    with started("demo", directory=tmp_path, TMPDIR=str(tmp_path / "tmp")) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.stderr.readline()  # it says so when it begins to publish
+        pids = children(process.pid)
+        assert len(pids) >= 6  # server, receiver, supervisor, pump, drains, delivery
+        process.send_signal(number)
+        assert process.wait(60) == code
+        assert gone(pids)
+    if number != signal.SIGKILL:
+        assert list((tmp_path / "tmp").iterdir()) == []
