@@ -138,8 +138,10 @@ class Backlog:
                     summary.retried += 1
 
     def _refresh(self) -> None:
-        if time.monotonic() - self._refreshed < _REFRESH_SECONDS:
-            return
+        if time.monotonic() - self._refreshed >= _REFRESH_SECONDS:
+            self._reload()
+
+    def _reload(self) -> list[Subscription]:
         self._refreshed = time.monotonic()
         current = {one.id: one for one in subscriptions.list_all(self._client, self._keys)}
         if current and self._secret_key is None:
@@ -147,12 +149,13 @@ class Backlog:
             claim_key(self._client, self._keys, key)
             self._secret_key = key
         self.subscriptions = current
+        return list(current.values())
 
     def _dispatch(self, work: dict[int, Work], now_ms: int) -> bool:
         events = 0
         for number in list(self._deliveries.held):
             if work[number].behind:
-                events += self._deliveries.dispatch(number, list(self.subscriptions.values()), now_ms)
+                events += self._deliveries.dispatch(number, self._reload, now_ms)
         self.summary.events += events
         return events > 0
 

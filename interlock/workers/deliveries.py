@@ -126,8 +126,12 @@ class Deliveries:
             fencing.release(self._client, held.lease)
         self.held.clear()
 
-    def dispatch(self, number: int, subscriptions: Sequence[Subscription], now_ms: int) -> int:
-        """Make deliveries of the next events of the outbox; how many events."""
+    def dispatch(self, number: int, subscriptions: Callable[[], Sequence[Subscription]], now_ms: int) -> int:
+        """Make deliveries of the next events of the outbox; how many events.
+
+        ``subscriptions`` is asked after the events are read, so that it knows every webhook that was added
+        before one of them: an older list would pass them by for good.
+        """
         held = self.held[number]
         start = f"({held.dispatched}" if held.dispatched else "-"
         entries = cast(
@@ -136,7 +140,7 @@ class Deliveries:
         )
         if not entries:
             return 0
-        made = dispatch.plan(held.keys, entries, subscriptions, now_ms=now_ms, log_ms=self._log_ms)
+        made = dispatch.plan(held.keys, entries, subscriptions(), now_ms=now_ms, log_ms=self._log_ms)
         if not self._apply(number, made.ops, cursor=("dispatched", held.dispatched, made.cursor)):
             return 0
         held.dispatched = made.cursor

@@ -46,9 +46,11 @@ def plan(
     made: list[Delivery] = []
     taken = 0
     cursor = entries[0][0]
+    enabled = [one for one in subscriptions if one.enabled]
     for cursor, fields in entries:
         taken += 1
-        made.extend(_of_event(cursor.decode(), fields.get(b"event", b""), subscriptions, now_ms))
+        if enabled:
+            made.extend(_of_event(cursor.decode(), fields.get(b"event", b""), enabled, now_ms))
         if len(made) >= MAX_DELIVERIES:
             break
     ops: list[Operation] = [("SET", partition.delivery(one.id), one.to_bytes()) for one in made]
@@ -76,5 +78,5 @@ def _of_event(entry: str, raw: bytes, subscriptions: Sequence[Subscription], now
     return [
         Delivery(message_id(event_id, one.id), one.id, entry, now_ms)
         for one in subscriptions
-        if one.enabled and one.enabled_ms <= announced_ms and one.wants(event_type)
+        if one.enabled_ms <= announced_ms and one.wants(event_type)
     ]
