@@ -11,7 +11,6 @@ import redis
 
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
-from interlock.workers.delivery import deliver
 from interlock.workers.drain import Drainer
 from interlock.workers.job_calls import DELIVER_JOB, DRAIN_JOB, AllowedFunction, JobRefused
 from interlock.workers.rq_adapter import wake_deliver, wake_drain
@@ -40,7 +39,14 @@ def drain_jobs(context: WorkerContext, drainer: Drainer) -> Mapping[str, Allowed
 
 def deliver_jobs(context: WorkerContext) -> Mapping[str, AllowedFunction]:
     """The allow-list of a process that sends webhooks; apart, so that no receiver holds up commands."""
-    return {DELIVER_JOB: AllowedFunction(partial(_deliver, context), DELIVER_SECONDS)}
+    from interlock.workers.delivery import deliver  # brings aiohttp, which only this kind of process needs
+
+    def run(*args: object) -> None:
+        if args:
+            raise JobRefused("it takes no arguments")
+        deliver(context.store, context.settings, shift_seconds=DELIVER_SHIFT_SECONDS, stop=context.stop)
+
+    return {DELIVER_JOB: AllowedFunction(run, DELIVER_SECONDS)}
 
 
 def _drain(context: WorkerContext, drainer: Drainer, *args: object) -> None:
@@ -55,12 +61,6 @@ def _drain(context: WorkerContext, drainer: Drainer, *args: object) -> None:
         _announce(context)
     if summary.more:
         wake_drain(context.rq_client, context.settings, partition)
-
-
-def _deliver(context: WorkerContext, *args: object) -> None:
-    if args:
-        raise JobRefused("it takes no arguments")
-    deliver(context.store, context.settings, shift_seconds=DELIVER_SHIFT_SECONDS, stop=context.stop)
 
 
 def _announce(context: WorkerContext) -> None:

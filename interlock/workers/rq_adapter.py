@@ -179,17 +179,21 @@ class DrainWorker(SimpleWorker):
             self._queue.failed_job_registry.cleanup()
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """Say that this worker lives; without ``pipeline`` at most once in five seconds."""
+        """Say that this worker lives; without ``pipeline`` at most once in five seconds, if the server hears."""
         if pipeline is not None:
             super().heartbeat(timeout, pipeline=pipeline)
         elif time.monotonic() - self._beat_at >= _HEARTBEAT_SECONDS:
-            with self.connection.pipeline(transaction=False) as pipe:
-                super().heartbeat(timeout, pipeline=pipe)
-                forgotten = pipe.execute()[0]
-            if forgotten:
-                self.connection.hset(self.key, mapping=self.serialize())
-                worker_registration.register(self)
-            self._beat_at = time.monotonic()
+            with contextlib.suppress(redis.RedisError):
+                self._beat(timeout)
+
+    def _beat(self, timeout: int | None) -> None:
+        with self.connection.pipeline(transaction=False) as pipe:
+            super().heartbeat(timeout, pipeline=pipe)
+            forgotten = pipe.execute()[0]
+        if forgotten:
+            self.connection.hset(self.key, mapping=self.serialize())
+            worker_registration.register(self)
+        self._beat_at = time.monotonic()
 
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None

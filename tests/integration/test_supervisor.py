@@ -154,7 +154,7 @@ def test_a_command_goes_through_and_sigterm_ends_all_in_order(
     pids = children(worker.pid)
     assert len(pids) == 3
     worker.send_signal(signal.SIGTERM)
-    code, log = started.finished(worker)
+    code, log = started.finished(worker, 4)  # less than an idle worker's wait for a job
     assert (code, [pid for pid in pids if alive(pid)]) == (0, [])
     assert "Traceback" not in log
     assert redis_client.scard("rq:workers") == 0

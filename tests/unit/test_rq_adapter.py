@@ -16,7 +16,7 @@ from rq.queue import Queue
 
 from interlock.engine.keys import Keys
 from interlock.engine.settings import Settings
-from interlock.workers import jobs as jobs_module
+from interlock.workers import delivery
 from interlock.workers.drain import DrainSummary
 from interlock.workers.job_calls import MAX_CALL_BYTES, JobRefused, read_call
 from interlock.workers.jobs import WorkerContext, deliver_jobs, drain_jobs
@@ -170,7 +170,7 @@ def test_events_wake_one_delivery_until_it_has_begun(
         store.client.delete(store.keys.deliver_wake)  # as the real one does first
         begun.append(shift_seconds)
 
-    monkeypatch.setattr(jobs_module, "deliver", deliver)
+    monkeypatch.setattr(delivery, "deliver", deliver)
     deliver_jobs(context_of(fake_client))["interlock.deliver"].run()
     run_drain(fake_client, [3], DrainSummary(commands=1, events=1))
     assert len(begun) == 1
