@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,13 @@ from interlock.cli.exits import CliError, Exit
 from interlock.cli.output import say
 from interlock.engine.chart import Chart
 from interlock.engine.diagrams import DiagramError, draw
+from interlock.engine.diagrams.render import find_graphviz
 from interlock.statecharts.catalog import Catalog
 
 Step = Callable[[int], None]
 """Called with the number of things done since the last call."""
+Counts = dict[str, int]
+"""Number of incidents by state."""
 
 _PLACES = (
     Path(__file__).parent / "incidents.csv",  # in the wheel
@@ -51,16 +55,17 @@ def run_demo(out: Path, limit: int | None) -> Outcome:
     outcome's verdict.
     """
     started = time.perf_counter()
+    _check_parts(out)
     rows = _rows(limit)
     commands = list(desk.play(rows))
     say(f"Starting an embedded server, the workers and a webhook receiver for {len(commands)} commands.")
     chart = _chart()
     with stage() as running:
-        played = _play(running, commands)
+        played, halfway = _play(running, chart, commands)
         announced = sum(len(result["events"]) for result in played.results.values())
         counts, delivery_seconds = _deliveries(running, announced)
         verdict = judge(running, chart, played, commands, desk.final_states(rows), counts)
-        pictures = _draw(running, chart, out)
+        pictures = _draw(chart, out, {"halfway": halfway, "at-the-end": running.store.counts(chart)})
     return Outcome(
         rows=len(rows),
         incidents=len({row.number for row in rows}),
@@ -71,6 +76,20 @@ def run_demo(out: Path, limit: int | None) -> Outcome:
         delivery_seconds=delivery_seconds,
         total_seconds=time.perf_counter() - started,
     )
+
+
+def _check_parts(out: Path) -> None:
+    """What would fail at the end only: the verifier, Graphviz, the directory. Raises CliError."""
+    if find_spec("standardwebhooks") is None:
+        raise CliError(
+            Exit.FAILED, 'The receiver needs the library standardwebhooks: pip install "interlock[demo]".'
+        )
+    try:
+        find_graphviz()
+    except DiagramError as error:
+        raise CliError(Exit.FAILED, str(error)) from None
+    if out.exists() and not out.is_dir():
+        raise CliError(Exit.USAGE, f"{out} is no directory. Name another with --out.")
 
 
 def _rows(limit: int | None) -> list[desk.Row]:
@@ -88,10 +107,21 @@ def _chart() -> Chart:
     return machine.chart
 
 
-def _play(running: Stage, commands: Sequence[desk.DeskCommand]) -> Played:
+def _play(running: Stage, chart: Chart, commands: Sequence[desk.DeskCommand]) -> tuple[Played, Counts]:
+    """What came back, and how many incidents were in each state when half of it had."""
     wire = [command.as_dict() for command in commands]
+    halfway: Counts = {}
+    answered = 0
     with _bar("commands", len(wire)) as step:
-        return play(running, wire, step)
+
+        def answers(number: int) -> None:
+            nonlocal answered
+            answered += number
+            step(number)
+            if not halfway and answered >= len(wire) / 2:
+                halfway.update(running.store.counts(chart))
+
+        return play(running, wire, answers), halfway
 
 
 def _deliveries(running: Stage, announced: int) -> tuple[dict[str, Any], float]:
@@ -109,20 +139,19 @@ def _deliveries(running: Stage, announced: int) -> tuple[dict[str, Any], float]:
     return counts, time.perf_counter() - started
 
 
-def _draw(running: Stage, chart: Chart, out: Path) -> list[Path]:
-    """The chart with the number of incidents in each state, and the chart alone."""
+def _draw(chart: Chart, out: Path, scenes: Mapping[str, Counts]) -> list[Path]:
+    """The chart with the number of incidents in each state, for each scene; and the whole chart alone."""
     pictures = {
-        out / "ticket-incidents.svg": running.store.counts(chart),
-        out / "ticket.svg": None,
+        out / f"ticket-{name}.svg": draw(chart, "svg", counts=found, brief=True)
+        for name, found in scenes.items()
     }
+    pictures[out / "ticket.svg"] = draw(chart, "svg")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for path, counts in pictures.items():
-            path.write_bytes(draw(chart, "svg", counts=counts, brief=counts is not None))
+        for path, picture in pictures.items():
+            path.write_bytes(picture)
     except OSError as error:
         raise CliError(Exit.FAILED, f"{out}: {error.strerror}. Name another directory with --out.") from None
-    except DiagramError as error:
-        raise CliError(Exit.FAILED, str(error)) from None
     return list(pictures)
 
 

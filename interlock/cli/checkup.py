@@ -1,0 +1,281 @@
+"""What `interlock doctor` looks at, one function a thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from interlock.engine import subscriptions
+from interlock.engine.clients import connect, connect_rq, shown_url
+from interlock.engine.diagrams import DiagramError
+from interlock.engine.diagrams.render import find_graphviz
+from interlock.engine.errors import ChartError, InterlockError
+from interlock.engine.secrets import load_key
+from interlock.engine.settings import Settings
+from interlock.engine.store import Store
+from interlock.statecharts.catalog import Catalog
+
+_LATE_SECONDS = 10.0
+"""A timer that is later than this waits for workers, not for its turn."""
+_BACKLOG = 10_000
+"""Commands in waiting from which on more workers are worth a thought."""
+
+
+class Health(StrEnum):
+    """How one thing is."""
+
+    OK = "ok"
+    WARN = "warn"
+    """It works, and something is worth knowing."""
+    FAIL = "fail"
+    """Commands or events wait, or may be lost, until somebody acts."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at. ``next``: what to do about it; empty where all is well."""
+
+    name: str
+    status: Health
+    message: str
+    next: str = ""
+
+
+def examine(used: Settings) -> Iterator[Check]:
+    """Every check, the server's first; without a server only those that need none."""
+    try:
+        client = connect(used)
+        store = Store.open(client, used)
+    except InterlockError as error:
+        yield Check("server", Health.FAIL, str(error), "Start it, or correct INTERLOCK_REDIS_URL.")
+        yield _graphviz()
+        return
+    info: Any = client.info("server")
+    version = (
+        f"{info.get('server_name', 'redis')} {info.get('valkey_version', info.get('redis_version', '?'))}"
+    )
+    yield Check("server", Health.OK, f"{version} at {shown_url(used.redis_url)}")
+    for look in _LOOKS:
+        yield look(store, used)
+    yield _graphviz()
+
+
+def _persistence(store: Store, _used: Settings) -> Check:
+    configured = _config(store, "append*", "maxmemory-policy")
+    if configured is None:
+        return Check(
+            "persistence",
+            Health.WARN,
+            "the server does not tell its configuration",
+            "See that it keeps an append-only file and that its maxmemory-policy is noeviction.",
+        )
+    if configured.get("maxmemory-policy") not in ("noeviction", None):
+        return Check(
+            "persistence",
+            Health.FAIL,
+            f"maxmemory-policy is {configured['maxmemory-policy']}: the server may throw away instances",
+            "CONFIG SET maxmemory-policy noeviction, and write it into its configuration.",
+        )
+    if configured.get("appendonly") != "yes":
+        return Check(
+            "persistence",
+            Health.WARN,
+            "appendonly is off: a restart loses what came after the last snapshot",
+            "CONFIG SET appendonly yes, and write it into its configuration.",
+        )
+    return Check(
+        "persistence", Health.OK, f"append-only file, fsync {configured.get('appendfsync')}, noeviction"
+    )
+
+
+def _config(store: Store, *patterns: str) -> dict[str, str] | None:
+    found: dict[str, str] = {}
+    try:
+        for pattern in patterns:
+            answer: Any = store.client.config_get(pattern)
+            found |= {_text(name): _text(value) for name, value in answer.items()}
+    except Exception as error:  # managed servers forbid CONFIG, in words of their own
+        if not type(error).__module__.startswith("redis."):
+            raise
+        return None
+    return found
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _pump(store: Store, _used: Settings) -> Check:
+    if store.client.exists(store.keys.pump):
+        return Check("pump", Health.OK, "a pump takes commands in")
+    return Check("pump", Health.FAIL, "no pump is alive: no command is taken in", "Start `interlock worker`.")
+
+
+def _workers(store: Store, used: Settings) -> Check:
+    client = connect_rq(used)
+    alive = []
+    for queue in used.queue_names:
+        members: Any = client.smembers(f"rq:workers:{queue}")
+        alive.append(sum(bool(client.exists(member)) for member in members))
+    message = f"{alive[0]} apply commands, {alive[1]} deliver webhooks"
+    if not alive[0]:
+        return Check("workers", Health.FAIL, message, "Start `interlock worker`.")
+    if not alive[1] and store.client.hlen(store.keys.webhooks):
+        return Check("workers", Health.FAIL, message, "Start `interlock worker --delivery-processes 1`.")
+    return Check("workers", Health.OK, message)
+
+
+def _backlog(store: Store, _used: Settings) -> Check:
+    client, keys = store.client, store.keys
+    ingress: Any = client.xlen(keys.commands)
+    inboxes: list[Any] = [client.xlen(keys.partition(number).inbox) for number in range(keys.partitions)]
+    leased = sum(bool(client.exists(keys.partition(number).lease)) for number in range(keys.partitions))
+    message = (
+        f"{ingress} commands at the door, {sum(inboxes)} in {keys.partitions} inboxes (most {max(inboxes)}), "
+        f"{leased} partitions being drained"
+    )
+    if sum(inboxes) + ingress > _BACKLOG:
+        return Check("backlog", Health.WARN, message, "Run more workers: `interlock worker --processes N`.")
+    return Check("backlog", Health.OK, message)
+
+
+def _timers(store: Store, _used: Settings) -> Check:
+    now: Any = store.client.time()
+    now_ms = now[0] * 1000 + now[1] / 1000
+    oldest = None
+    waiting = 0
+    for number in range(store.keys.partitions):
+        timers = store.keys.partition(number).timers
+        waiting += _card(store, timers)
+        first: Any = store.client.zrange(timers, 0, 0, withscores=True)
+        if first and (oldest is None or first[0][1] < oldest):
+            oldest = first[0][1]
+    late = max(0.0, (now_ms - oldest) / 1000) if oldest is not None else 0.0
+    if late > _LATE_SECONDS:
+        return Check(
+            "timers",
+            Health.FAIL,
+            f"the oldest of {waiting} timers is {late:.0f} s late",
+            "Start `interlock worker`.",
+        )
+    return Check("timers", Health.OK, f"{waiting} running, none late")
+
+
+def _charts(store: Store, used: Settings) -> Check:
+    try:
+        ours = {(chart.id, chart.version): chart.source for chart in Catalog.load(used.charts).charts}
+    except ChartError as error:
+        return Check(
+            "charts", Health.FAIL, f"a chart does not load: {error.findings[0]}", "Run `interlock check`."
+        )
+    registered = store.charts()
+    different = [
+        f"{name}@{version}"
+        for name, version in ours
+        if registered.get((name, version)) != ours[name, version]
+    ]
+    missing = [f"{name}@{version}" for name, version in ours if (name, version) not in registered]
+    if missing:
+        return Check(
+            "charts", Health.WARN, f"not registered: {', '.join(missing)}", "Start a worker that has them."
+        )
+    if different:
+        return Check(
+            "charts",
+            Health.WARN,
+            f"registered with another text: {', '.join(different)}",
+            "Give a changed chart a new version.",
+        )
+    return Check(
+        "charts",
+        Health.OK,
+        f"{len(registered)} registered: {', '.join(sorted(f'{n}@{v}' for n, v in registered))}",
+    )
+
+
+def _secret_key(store: Store, used: Settings) -> Check:
+    stored: Any = store.client.hget(store.keys.meta, "secret_key_id")
+    missing = used.secret_key is None and not used.secret_key_file.exists()
+    if stored is None:
+        return Check("secret key", Health.OK, "no webhook has needed one yet")
+    if missing:
+        return Check(
+            "secret key",
+            Health.FAIL,
+            f"the key {_text(stored)} that encrypts webhook secrets is not here",
+            "Set INTERLOCK_SECRET_KEY or INTERLOCK_SECRET_KEY_FILE as the other processes have it.",
+        )
+    try:
+        here = load_key(used).id
+    except InterlockError as error:
+        return Check("secret key", Health.FAIL, str(error), "Correct the key.")
+    if here != _text(stored):
+        return Check(
+            "secret key",
+            Health.FAIL,
+            f"this process has key {here}, webhook secrets are stored under {_text(stored)}",
+            "Set INTERLOCK_SECRET_KEY or INTERLOCK_SECRET_KEY_FILE as the other processes have it.",
+        )
+    return Check("secret key", Health.OK, f"key {here}")
+
+
+def _webhooks(store: Store, _used: Settings) -> Check:
+    known = subscriptions.list_all(store.client, store.keys)
+    off = [one.id for one in known if not one.enabled]
+    pending = 0
+    for one in known:
+        pending += sum(_pending(store, number, one.id) for number in range(store.keys.partitions))
+    message = f"{len(known)} webhooks, {pending} deliveries pending"
+    if off:
+        return Check(
+            "webhooks",
+            Health.WARN,
+            f"{message}; disabled: {', '.join(off)}",
+            "`interlock webhook enable ID`.",
+        )
+    return Check("webhooks", Health.OK, message)
+
+
+def _pending(store: Store, partition: int, webhook_id: str) -> int:
+    return _card(store, store.keys.partition(partition).webhook_due(webhook_id))
+
+
+def _card(store: Store, key: str) -> int:
+    count: Any = store.client.zcard(key)
+    return int(count)
+
+
+def _dead(store: Store, _used: Settings) -> Check:
+    lengths: list[Any] = [
+        store.client.xlen(store.keys.partition(n).dead) for n in range(store.keys.partitions)
+    ]
+    letters = sum(lengths)
+    if letters:
+        return Check(
+            "dead letters", Health.WARN, f"{letters} commands could not be applied", "`interlock dead list`."
+        )
+    return Check("dead letters", Health.OK, "none")
+
+
+def _graphviz() -> Check:
+    try:
+        return Check("graphviz", Health.OK, str(find_graphviz()))
+    except DiagramError:
+        return Check(
+            "graphviz", Health.WARN, "none: no SVG or PNG can be drawn", "pip install 'interlock[diagrams]'."
+        )
+
+
+_LOOKS: tuple[Callable[[Store, Settings], Check], ...] = (
+    _persistence,
+    _pump,
+    _workers,
+    _backlog,
+    _timers,
+    _charts,
+    _secret_key,
+    _webhooks,
+    _dead,
+)

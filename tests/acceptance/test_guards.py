@@ -1,0 +1,182 @@
+"""Each invariant hangs on a line; without that line its test must fail.
+
+The line is taken out of a copy of the package, and the test run on the copy. `docs/architecture.md` lists
+the invariants; a row here is one of its guards.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """``line`` of ``file`` (it stands there once) becomes ``without``; then ``test`` must fail."""
+
+    invariant: int
+    file: str
+    line: str
+    without: str
+    test: str
+
+
+GUARDS = [
+    Guard(
+        1,
+        "workers/batch.py",
+        "elif item.id is not None and item.id in self.marks:",
+        "elif False:",
+        "contract/test_drain.py::test_a_command_sent_twice_in_one_batch_is_applied_once",
+    ),
+    Guard(
+        1,
+        "workers/batch.py",
+        "if self.marks[command_id] == item.mark:",
+        "if True:",
+        "contract/test_drain.py::test_an_id_with_another_body_is_refused_wherever_it_points",
+    ),
+    Guard(
+        1,
+        "engine/scripts/commit.lua",
+        "if redis.call('EXISTS', ARGV[6 + i]) == 1 then",
+        "if false then",
+        "contract/test_drain.py::test_an_id_that_another_partition_commits_between_look_and_commit_is_seen",
+    ),
+    Guard(
+        2,
+        "engine/decision.py",
+        "_check_rows(arrow.require, step.scope)",
+        "pass",
+        "unit/test_charts.py",
+    ),
+    Guard(
+        2,
+        "workers/batch.py",
+        "if decision.snapshot is not None:",
+        "if decision.snapshot is not None or instance.entries.append(b'{}') is None:",
+        "contract/test_drain.py::test_a_refused_command_changes_nothing_but_its_own_result",
+    ),
+    Guard(
+        3,
+        "engine/scripts/append.lua",
+        "if after(ARGV[i], mark) then",
+        "if true then",
+        "contract/test_drain.py::test_a_pump_that_repeats_what_was_taken_in_doubles_and_reorders_nothing",
+    ),
+    Guard(
+        3,
+        "engine/scripts/commit.lua",
+        "if ARGV[3] ~= '' and (redis.call('HGET', KEYS[2], ARGV[3]) or '') ~= ARGV[4] then",
+        "if false then",
+        "contract/test_fencing.py::test_a_cursor_that_stands_elsewhere_stops_the_commit",
+    ),
+    Guard(
+        4,
+        "workers/batch.py",
+        'ops.append(("RPUSH", partition.history(machine, key), *instance.entries))',
+        'ops.append(("RPUSH", partition.history(machine, key), instance.entries[-1]))',
+        "contract/test_drain.py::test_commands_of_one_instance_are_applied_in_the_order_of_the_stream",
+    ),
+    Guard(
+        4,
+        "engine/decision.py",
+        "types = step.emitted or [default_event]",
+        "types = step.emitted",
+        "contract/test_drain.py::test_version_history_and_announced_changes_agree_and_history_replays",
+    ),
+    Guard(
+        5,
+        "engine/scripts/commit.lua",
+        "if kind ~= wanted and kind ~= 'none' then",
+        "if false then",
+        "contract/test_fencing.py::test_a_foreign_type_under_one_key_leaves_no_half_commit",
+    ),
+    Guard(
+        5,
+        "workers/backlog.py",
+        "self._deliveries.dispatch(number, self._reload, now_ms)",
+        "self._deliveries.dispatch(number, lambda: list(self.subscriptions.values()), now_ms)",
+        "contract/test_dispatch.py::test_an_event_right_after_a_webhook_was_added_reaches_it",
+    ),
+    Guard(
+        6,
+        "engine/scripts/commit.lua",
+        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then",
+        "if false then",
+        "contract/test_fencing.py::test_a_worker_that_lost_its_lease_commits_nothing",
+    ),
+    Guard(
+        7,
+        "workers/rq_adapter.py",
+        'self._func_name, self._args = read_call(raw_data.get(b"data", b""))',
+        "self._func_name, self._args = __import__('pickle').loads(raw_data[b'data'])[0::2]",
+        "integration/test_forged_jobs.py",
+    ),
+    Guard(
+        8,
+        "engine/decision.py",
+        "except EvaluationError as failure:",
+        "except ZeroDivisionError as failure:",
+        "contract/test_drain.py::test_a_refused_command_changes_nothing_but_its_own_result",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package and its tests, to be broken."""
+    place = tmp_path_factory.mktemp("guards")
+    for name in ("interlock", "tests", "examples"):
+        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", place)
+    return place
+
+
+def run(place: Path, test: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", f"tests/{test}"]
+    return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    "guard", GUARDS, ids=lambda guard: f"{guard.invariant}-{guard.file}-{guard.line[:30]}"
+)
+def test_without_its_guarding_line_the_test_of_an_invariant_fails(copy: Path, guard: Guard) -> None:
+    path = copy / "interlock" / guard.file
+    sound = path.read_text("utf-8")
+    assert sound.count(guard.line) == 1, f"{guard.file} has this line {sound.count(guard.line)} times"
+    path.write_text(sound.replace(guard.line, guard.without), "utf-8")
+    try:
+        broken = run(copy, guard.test)
+    finally:
+        path.write_text(sound, "utf-8")
+    assert broken.returncode == 1, f"{guard.test} passes without {guard.line!r}\n{broken.stdout[-2000:]}"
+
+
+def test_the_copy_is_sound_before_a_line_is_taken_out(copy: Path) -> None:
+    tests = sorted({guard.test.partition("::")[0] for guard in GUARDS})
+    sound = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-p",
+            "no:cacheprovider",
+            *(f"tests/{test}" for test in tests),
+        ],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert sound.returncode == 0, sound.stdout[-3000:]
+    assert "passed" in sound.stdout
