@@ -1,0 +1,99 @@
+"""The charts as the workers registered them, and what of an instance they let be shown.
+
+Whoever shows an instance reads the chart from here, not from his own disk: the workers' text is what ran.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from interlock.engine.chart import Chart
+from interlock.engine.errors import InterlockError
+from interlock.engine.loader import parse_chart
+from interlock.engine.snapshot import Snapshot
+from interlock.engine.store import Store
+from interlock.statecharts.functions import FUNCTIONS
+
+ENTRY_FIELDS = (
+    "version",
+    "at",
+    "command",
+    "actor",
+    "from",
+    "to",
+    "events",
+    "correlation_id",
+    "causation_id",
+)
+"""What a history entry shows (wire contract)."""
+_FRESH_SECONDS = 5.0
+
+
+class ChartUnknown(InterlockError):
+    """No worker has registered this chart, so what may be shown is unknown. Start a worker that has it."""
+
+
+class MachineUnknown(InterlockError):
+    """No chart of this name is registered. ``registered``: the names that are."""
+
+    def __init__(self, machine: str, registered: list[str]) -> None:
+        self.machine, self.registered = machine, registered
+        names = ", ".join(registered) or "none; start `interlock worker`"
+        super().__init__(f"No machine {machine!r} is registered. Registered: {names}.")
+
+
+class RegisteredCharts:
+    """The registered charts of one deployment, each parsed once. Safe to share between threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._texts: Mapping[tuple[str, int], str] = {}
+        self._read_at = float("-inf")
+        self._parsed: dict[tuple[str, int], Chart] = {}
+
+    def chart(self, machine: str, version: int) -> Chart:
+        """A registered chart. Raises ChartUnknown, and ChartError where it cannot be read here."""
+        known = (machine, version)
+        if known not in self._parsed:
+            text = self._current(known).get(known)
+            if text is None:
+                raise ChartUnknown(
+                    f"No chart {machine}@{version} is registered, so what may be shown is unknown. "
+                    "Start a worker that has it."
+                )
+            self._parsed[known] = parse_chart(text, f"{machine}@{version}", functions=FUNCTIONS)
+        return self._parsed[known]
+
+    def latest(self, machine: str) -> Chart:
+        """The newest registered version of a machine's chart. Raises MachineUnknown and ChartError."""
+        texts = self._current(None)
+        versions = [version for name, version in texts if name == machine]
+        if not versions:
+            raise MachineUnknown(machine, sorted({name for name, _ in texts}))
+        return self.chart(machine, max(versions))
+
+    def shown(self, snapshot: Snapshot) -> dict[str, Any]:
+        """The instance as it may be shown: private context fields cut. Raises as `chart` does."""
+        return snapshot.shown(self.chart(snapshot.machine, snapshot.chart_version))
+
+    def shown_entry(self, snapshot: Snapshot, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """A history entry as it may be shown: private data fields cut. Raises as `chart` does."""
+        chart = self.chart(snapshot.machine, snapshot.chart_version)
+        shown = {name: entry[name] for name in ENTRY_FIELDS if name in entry}
+        command = entry["command"]
+        if command:
+            declared = chart.commands.get(command["name"])
+            given = (command["data"] or {}) if declared else {}  # of an unknown command, what is private is too
+            data = {name: value for name, value in given.items() if declared and name not in declared.private}
+            shown["command"] = {"id": command["id"], "name": command["name"], "data": data}
+        return shown
+
+    def _current(self, wanted: tuple[str, int] | None) -> Mapping[tuple[str, int], str]:
+        """The texts, a few seconds old at most, and never without one that is there now."""
+        missing = wanted is not None and wanted not in self._texts
+        if missing or time.monotonic() - self._read_at > _FRESH_SECONDS:
+            self._texts = self._store.charts()
+            self._read_at = time.monotonic()
+        return self._texts
