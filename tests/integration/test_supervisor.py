@@ -154,7 +154,7 @@ def test_a_command_goes_through_and_sigterm_ends_all_in_order(
     pids = children(worker.pid)
     assert len(pids) == 3
     worker.send_signal(signal.SIGTERM)
-    code, log = started.finished(worker, 4)  # less than an idle worker's wait for a job
+    code, log = started.finished(worker, 8)  # less than an idle worker's wait for a job
     assert (code, [pid for pid in pids if alive(pid)]) == (0, [])
     assert "Traceback" not in log
     assert redis_client.scard("rq:workers") == 0
@@ -196,10 +196,10 @@ def test_a_partition_whose_worker_is_killed_in_a_batch_is_taken_over_within_ten_
     (drain,) = children(worker.pid, "drain")
     published = 1
     while True:  # until it is stopped while it holds the partition
+        seen = applied(redis_client)
         for _ in range(500):
             publisher.publish("counter", "a", "add", {"number": 1})
         published += 500
-        seen = applied(redis_client)
         wait_until(lambda seen=seen: applied(redis_client) > seen)
         os.kill(drain, signal.SIGSTOP)
         if redis_client.exists(lease) and store.backlog():
