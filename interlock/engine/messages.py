@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
@@ -120,6 +121,7 @@ class Result:
         }
 
 
+@lru_cache(maxsize=16)  # a batch has one time
 def format_time(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds: ``2026-11-22T02:32:00.000Z``. Such texts sort as times do.
 

@@ -80,5 +80,4 @@ class Snapshot:
 
 def public_context(chart: Chart, context: dict[str, Any]) -> dict[str, Any]:
     """The fields that the chart calls public; a field that the chart does not know is not shown."""
-    fields = chart.context
-    return {name: value for name, value in context.items() if name in fields and fields[name].public}
+    return {name: context[name] for name in chart.public_fields if name in context}
