@@ -65,12 +65,14 @@ class Drainer:
         owner is at it."""
         summary = DrainSummary()
         client, keys = self._store.client, self._store.keys.partition(partition)
+        # Before the lease is asked for: were the marker left where another owner is at it, nobody would be
+        # woken for what comes after that owner has gone.
+        client.delete(keys.wake)
         lease = fencing.acquire(client, keys.lease, keys.meta, self._ttl_ms)
         if lease is None:
             return summary
         until = time.monotonic() + SHIFT_SECONDS
         try:
-            client.delete(keys.wake)
             while True:
                 read = self._read(keys)
                 if read is None:

@@ -438,3 +438,16 @@ def test_a_batch_answer_is_one_result_a_command() -> None:
     assert set(Result("i", batch_module.Status.APPLIED, "m", "k", 1, ["a"], []).as_dict()) == {
         "id", "status", "machine", "key", "version", "state", "events", "error",
     }  # fmt: skip
+
+
+def test_a_drain_that_finds_another_owner_leaves_no_marker_that_would_keep_others_asleep(desk: Desk) -> None:
+    number = desk.keys.partition_of("ticket", "T-1")
+    keys = desk.keys.partition(number)
+    lease = fencing.acquire(desk.client, keys.lease, keys.meta, 5000)
+    assert lease is not None
+    desk.client.set(keys.wake, "1", px=5000)
+    desk.drainer.drain(number)
+    fencing.release(desk.client, lease)
+    desk.publish("T-1", "open")
+    desk.pump.take_in()
+    assert desk.woken == [number]
