@@ -7,24 +7,40 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import structlog
+
 from interlock.engine.chart import Chart
 from interlock.engine.errors import ChartError, Finding, Mark
-from interlock.engine.loader import load_chart
+from interlock.engine.loader import load_chart, parse_chart
 from interlock.engine.machine import Machine
 from interlock.statecharts.functions import FUNCTIONS
+
+log = structlog.get_logger()
 
 SHIPPED = Path(__file__).parent
 _SUFFIXES = (".yaml", ".yml")
 
+Registered = Callable[[], Mapping[tuple[str, int], str]]
+"""The texts of the charts that any process of the deployment has registered, by id and version."""
+
 
 class Catalog:
-    """Charts by id and version, each compiled to a `Machine` when it is first asked for."""
+    """Charts by id and version, each compiled to a `Machine` when it is first asked for.
+
+    Instances stay with the version that they began with, so a version is needed for longer than its file
+    stands: one that no file has any more is read from where it was registered.
+    """
 
     def __init__(
-        self, charts: Iterable[Chart], functions: Mapping[str, Callable[..., Any]] = FUNCTIONS
+        self,
+        charts: Iterable[Chart],
+        functions: Mapping[str, Callable[..., Any]] = FUNCTIONS,
+        registered: Registered = dict,
     ) -> None:
         """``functions``: what the charts' expressions may call. Raises ChartError where two differ in text only."""
         self.functions = MappingProxyType(dict(functions))
+        self._registered = registered
+        self._unreadable: set[tuple[str, int]] = set()
         self._charts: dict[tuple[str, int], Chart] = {}
         self._newest: dict[str, int] = {}
         self._machines: dict[tuple[str, int], Machine] = {}
@@ -33,12 +49,16 @@ class Catalog:
 
     @classmethod
     def load(
-        cls, directories: Sequence[Path] = (), functions: Mapping[str, Callable[..., Any]] | None = None
+        cls,
+        directories: Sequence[Path] = (),
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        registered: Registered = dict,
     ) -> Catalog:
         """The shipped charts and every ``*.yaml`` or ``*.yml`` straight in ``directories``.
 
-        ``functions``: the application's own, beside the shipped ones. Raises ChartError with the findings of
-        all files; a directory that is none is a finding too.
+        ``functions``: the application's own, beside the shipped ones. ``registered``: asked for a version that
+        no file has (`Store.charts`). Raises ChartError with the findings of all files; a directory that is
+        none is a finding too.
         """
         registry = {**FUNCTIONS, **(functions or {})}
         charts: list[Chart] = []
@@ -50,7 +70,7 @@ class Catalog:
                 findings += error.findings
         if findings:
             raise ChartError(findings)
-        return cls(charts, registry)
+        return cls(charts, registry, registered)
 
     @property
     def charts(self) -> list[Chart]:
@@ -58,14 +78,28 @@ class Catalog:
         return [self._charts[name] for name in sorted(self._charts)]
 
     def machine(self, chart_id: str, version: int | None = None) -> Machine | None:
-        """The compiled chart, the newest version where none is named; None where there is no such chart."""
+        """The compiled chart; None where there is no such chart.
+
+        ``version`` None: the newest of those in files, which new instances begin with.
+        """
         if version is None:
             version = self._newest.get(chart_id, 0)
         name = (chart_id, version)
         machine = self._machines.get(name)
-        if machine is None and name in self._charts:
-            machine = self._machines[name] = Machine(self._charts[name])
+        if machine is None and (chart := self._charts.get(name) or self._read_registered(name)):
+            machine = self._machines[name] = Machine(chart)
         return machine
+
+    def _read_registered(self, name: tuple[str, int]) -> Chart | None:
+        text = None if name in self._unreadable or not name[1] else self._registered().get(name)
+        if text is None:
+            return None
+        try:
+            return parse_chart(text, f"{name[0]}@{name[1]}", functions=self.functions)
+        except ChartError as error:  # a registered text never changes: one look is enough
+            self._unreadable.add(name)
+            log.error("registered_chart_unreadable", machine=name[0], chart_version=name[1], error=str(error))
+            return None
 
     def _add(self, chart: Chart) -> None:
         name = (chart.id, chart.version)

@@ -213,10 +213,11 @@ class Batch:
         self._answer(item, decision.result, command.reply_to)
 
     def _decision(self, item: Item, command: Command, instance: _Instance) -> Decision:
+        # Outside of the `try`: a server that goes away while a chart is looked up is no fault of the command.
+        machine = self.find_machine(command.machine, instance.now.chart_version if instance.now else None)
         try:
             if instance.broken:
                 raise InterlockError(f"{command.machine}/{command.key}: {instance.broken}")
-            machine = self.find_machine(command.machine, instance.now.chart_version if instance.now else None)
             if machine is None:
                 return refused(
                     command.id,
@@ -267,8 +268,8 @@ class Batch:
         current = instance.now
         if current is None:
             return
+        machine = self.find_machine(timer[0], current.chart_version)
         try:
-            machine = self.find_machine(timer[0], current.chart_version)
             if machine is None or instance.broken:
                 raise InterlockError(
                     instance.broken or f"version {current.chart_version} of its chart is not loaded"

@@ -76,7 +76,7 @@ def register_charts(store: Store, catalog: Catalog) -> None:
 
 
 def _run_drain(context: WorkerContext) -> None:
-    catalog = Catalog.load(context.settings.charts)
+    catalog = Catalog.load(context.settings.charts, registered=context.store.charts)
     register_charts(context.store, catalog)
     jobs = drain_jobs(context, Drainer(context.store, catalog, context.settings))
     DrainWorker(connect_rq(context.settings), context.settings.queue_names[0], jobs, context.stop).work()

@@ -97,3 +97,37 @@ def test_an_application_adds_functions_of_its_own(tmp_path: Path) -> None:
     catalog = Catalog.load([tmp_path], {"is_night": lambda: True})
     assert "is_night" in catalog.functions
     assert catalog.machine("lamp") is not None
+
+
+def test_a_version_whose_file_is_gone_is_read_from_where_it_was_registered(tmp_path: Path) -> None:
+    lamp(tmp_path, "lamp.yaml", 2)
+    asked = []
+
+    def registered() -> dict[tuple[str, int], str]:
+        asked.append(1)
+        return {("lamp", 1): LAMP.format(version=1, description="The old lamp.")}
+
+    catalog = Catalog.load([tmp_path], registered=registered)
+    old, newest = catalog.machine("lamp", 1), catalog.machine("lamp")
+    assert old is not None
+    assert newest is not None
+    assert (old.version, old.chart.description, newest.version) == (1, "The old lamp.", 2)
+    assert catalog.machine("lamp", 1) is old
+    assert len(asked) == 1
+    assert catalog.machine("lamp", 3) is None
+
+
+def test_a_machine_that_is_only_registered_begins_no_new_instances(tmp_path: Path) -> None:
+    text = LAMP.format(version=1, description="A lamp.")
+    catalog = Catalog.load(registered=lambda: {("lamp", 1): text})
+    assert catalog.machine("lamp") is None
+    assert catalog.machine("lamp", 1) is not None
+
+
+def test_a_registered_chart_uses_the_functions_of_the_application(tmp_path: Path) -> None:
+    text = LAMP.format(version=1, description="A lamp.").replace(
+        "press: light", 'press: {guard: "is_night()", target: light}'
+    )
+    registered = {("lamp", 1): text}
+    assert Catalog.load(registered=lambda: registered).machine("lamp", 1) is None
+    assert Catalog.load([], {"is_night": lambda: True}, lambda: registered).machine("lamp", 1) is not None
