@@ -142,6 +142,8 @@ class CommandDef:
     require: tuple[Requirement, ...] = ()
     """Rows that hold in every state, checked before those of the transition; a creating command's only rows."""
     description: str = ""
+    exclusive: bool = False
+    """A second one for the same instance is refused ``in_flight`` while a first is queued or running."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,10 +108,9 @@ def _command(name: str, entries: Entries, mark: Mark, findings: list[Finding]) -
         if field not in properties:
             hint = did_you_mean(field, properties)
             findings.append(Finding(at, "unknown_field", f"data.{field} of {name!r} is not declared", hint))
-    creates = entries.get("creates")
     return CommandDef(
         name=name,
-        creates=creates is not None and plain(creates) is True,
+        creates=_flag(entries, "creates"),
         schema={
             "type": "object",
             "properties": properties,
@@ -122,4 +121,10 @@ def _command(name: str, entries: Entries, mark: Mark, findings: list[Finding]) -
         mark=mark,
         private=frozenset(field for field, words, _ in rows if not _public(words)),
         description=text(entries.get("description")),
+        exclusive=_flag(entries, "exclusive"),
     )
+
+
+def _flag(entries: Entries, word: str) -> bool:
+    written = entries.get(word)
+    return written is not None and plain(written) is True

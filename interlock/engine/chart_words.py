@@ -202,6 +202,7 @@ _COMMAND = Words(
             "Actor kinds that may send it; all, where none.",
         ),
         "require": Word(_REQUIREMENTS, "Checked in every state, before what the transition requires."),
+        "exclusive": Word(_FLAG, "true: refused in_flight while another one is queued or running."),
         "description": _DESCRIPTION,
     },
 )

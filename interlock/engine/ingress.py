@@ -20,6 +20,10 @@ from interlock.engine.keys import Keys
 from interlock.engine.messages import MAX_ID_LENGTH, Command, Error
 
 COMMAND = b"c"
+EXCLUSIVE = b"x"
+"""A command that holds its instance's slot in ``:exclusive``; the commit that takes it clears the slot."""
+IN_FLIGHT = b"f"
+"""An exclusive command that came in while another one held the slot."""
 TIMER = b"t"
 REJECTED = b"r"
 """Fields of an inbox entry."""
@@ -32,11 +36,15 @@ _KEPT_BYTES = 2048
 
 @dataclass(frozen=True, slots=True)
 class InboxEntry:
-    """What goes into the inbox of ``partition``: one field and its payload."""
+    """What goes into the inbox of ``partition``: one field and its payload.
+
+    ``body``: the payload of a command, read.
+    """
 
     partition: int
     field: bytes
     payload: bytes
+    body: Mapping[str, Any] | None = None
 
 
 def admit(keys: Keys, entry_id: str, fields: Mapping[bytes, bytes], max_bytes: int) -> InboxEntry:
@@ -50,12 +58,12 @@ def admit(keys: Keys, entry_id: str, fields: Mapping[bytes, bytes], max_bytes: i
         return _reject(keys, entry_id, b"", {}, error)
     if len(raw) > max_bytes:
         # Still parsed where that is cheap, so that the sender gets an answer under the command's id.
-        body = _object(raw) if len(raw) <= _PARSE_LIMIT else None
+        body = read_object(raw) if len(raw) <= _PARSE_LIMIT else None
         error = Error(
             "too_large", "too_large", f"{len(raw)} bytes, the limit is {max_bytes}", {"bytes": len(raw)}
         )
         return _reject(keys, entry_id, raw, body or {}, error)
-    body = _object(raw)
+    body = read_object(raw)
     if body is None:
         error = Error("malformed", "not_an_object", "the command is no JSON object in UTF-8")
         return _reject(keys, entry_id, raw, {}, error)
@@ -67,7 +75,7 @@ def admit(keys: Keys, entry_id: str, fields: Mapping[bytes, bytes], max_bytes: i
     if body.get("id") is None:
         body["id"] = command_id_from_entry(keys.commands, entry_id, raw)
         raw = orjson.dumps(body)
-    return InboxEntry(keys.partition_of(machine, key), COMMAND, raw)
+    return InboxEntry(keys.partition_of(machine, key), COMMAND, raw, body)
 
 
 def parse_command(keys: Keys, raw: bytes) -> Command:
@@ -108,7 +116,7 @@ def usable_id(body: Mapping[str, Any]) -> str | None:
     )
 
 
-def _object(raw: bytes) -> dict[str, Any] | None:
+def read_object(raw: bytes) -> dict[str, Any] | None:
     """The JSON object, or None where it is none or nested too deep for those who read it after us."""
     try:
         body = orjson.loads(raw)

@@ -15,14 +15,19 @@ Shared by all (prefix ``interlock``):
 ``<prefix>:pump``               string  token of the pump that leads; expires. The pump
 ``<prefix>:counters``           hash    ``<status>`` or ``<status>:<class>`` = number of commands. The commit
 ``<prefix>:webhooks``           hash    ``<webhook id>`` = the subscription's JSON, secret encrypted. CLI, HTTP
+``<prefix>:tokens``             hash    ``<key id>`` = a token's JSON, its secret hashed. CLI, ``interlock dev``
 ``<prefix>:deliver:wake``       string  a deliver job is on its way; expires. Whoever enqueues it
 ==============================  ======  =================================================================
 
 Of a partition (prefix ``{<prefix>:<p>}``):
 
 ==============================  ======  =================================================================
-``:inbox``                      stream  commands behind the cursor; ``c`` = command, ``t`` = timer due,
-                                        ``r`` = a message refused at the door. The pump; the commit trims
+``:inbox``                      stream  commands behind the cursor; ``c`` = command, ``x`` = one that holds
+                                        its slot in ``:exclusive``, ``f`` = one that found the slot held,
+                                        ``t`` = timer due, ``r`` = a message refused at the door. The pump;
+                                        the commit trims
+``:exclusive``                  hash    ``[machine, key, command]`` JSON = id of the exclusive command that is
+                                        in the inbox. append sets; the commit that takes it out clears
 ``:meta``                       hash    ``ingress``: last ingress id taken in; ``token``: last fencing token;
                                         ``cursor``: last inbox id committed; ``dispatched``: last outbox id
                                         made into deliveries
@@ -66,6 +71,10 @@ class PartitionKeys:
     @property
     def inbox(self) -> str:
         return f"{self.tag}:inbox"
+
+    @property
+    def exclusive(self) -> str:
+        return f"{self.tag}:exclusive"
 
     @property
     def meta(self) -> str:
@@ -133,6 +142,11 @@ class PartitionKeys:
         return f"{self.tag}:webhook:{webhook_id}:deliveries"
 
 
+def exclusive_slot(machine: object, key: object, command: object) -> bytes:
+    """The field of ``:exclusive`` for one command of one instance."""
+    return orjson.dumps([machine, key, command])
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys of one deployment. ``partitions``: how many there are, fixed when its data began."""
@@ -163,6 +177,10 @@ class Keys:
     @property
     def webhooks(self) -> str:
         return f"{self.prefix}:webhooks"
+
+    @property
+    def tokens(self) -> str:
+        return f"{self.prefix}:tokens"
 
     @property
     def deliver_wake(self) -> str:

@@ -46,6 +46,23 @@ def parse_chart(source: str, file: str = "<chart>", *, functions: Functions | No
     return _chart(root, source, functions or {})
 
 
+def exclusive_commands(source: str) -> frozenset[str]:
+    """The commands that a registered chart calls exclusive, told without compiling it.
+
+    So a process can tell that has none of the functions that the chart's expressions call. Raises ChartError.
+    """
+    if "exclusive" not in source:
+        return frozenset()
+    root = read_yaml(source, "<chart>")
+    rows = root.get("commands") if isinstance(root, Entries) else None
+    names = rows.values if isinstance(rows, Entries) else {}
+    return frozenset(name for name in names if _is_true(_word(rows, name, "exclusive")))
+
+
+def _is_true(node: Node | None) -> bool:
+    return node is not None and plain(node) is True
+
+
 def _chart(root: Entries, source: str, functions: Functions) -> Chart:
     findings: list[Finding] = []
     fields = context_fields(root.get("context"), findings)
@@ -76,7 +93,7 @@ def _chart(root: Entries, source: str, functions: Functions) -> Chart:
     )
 
 
-def _word(table: Node, name: str, word: str) -> Node | None:
+def _word(table: Node | None, name: str, word: str) -> Node | None:
     """``table[name][word]``, where there is one."""
     row = table.get(name) if isinstance(table, Entries) else None
     return row.get(word) if isinstance(row, Entries) else None

@@ -158,6 +158,10 @@ class Store:
                 f"{chart.mark.file}: {field} is registered with another text; raise its version, or restore that text"
             )
 
+    def registered_charts(self) -> int:
+        """How many charts' versions are registered. None is ever changed, so a new one shows here."""
+        return self.client.hlen(self.keys.charts)
+
     def charts(self) -> dict[tuple[str, int], str]:
         """The registered charts' YAML by id and version."""
         found = {}
@@ -178,6 +182,13 @@ class Store:
             for entry_id, fields in entries
         ]
         return sorted(letters, key=lambda letter: str(letter["at"]), reverse=True)[:limit]
+
+    def earliest_timer_ms(self) -> int | None:
+        """When the first of all running timers is due, in Unix milliseconds; None where none runs."""
+        pipeline = self.client.pipeline(transaction=False)
+        for keys in self.partitions():
+            pipeline.zrange(keys.timers, 0, 0, withscores=True)
+        return min((int(first[0][1]) for first in pipeline.execute() if first), default=None)
 
     def backlog(self) -> int:
         """Commands that are published and not yet committed: ingress and inboxes."""

@@ -9,20 +9,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import orjson
 import structlog
 
 from interlock.engine.decision import Decision, decide, fire, refused
-from interlock.engine.errors import CommandRefused, ErrorClass, InterlockError
+from interlock.engine.errors import ErrorClass, InterlockError
 from interlock.engine.fencing import Operation
-from interlock.engine.ids import fingerprint
-from interlock.engine.ingress import COMMAND, REJECTED, TIMER, parse_command, usable_id
 from interlock.engine.keys import Keys, PartitionKeys
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Command, Error, Result, Status, format_time, parse_time, time_to_ms
 from interlock.engine.snapshot import CorruptSnapshot, Snapshot
+from interlock.workers.items import Address, Item
 
 log = structlog.get_logger()
 
@@ -31,108 +29,8 @@ REPLY_TTL_MS = 300_000
 TIMER_RETRY = timedelta(minutes=1)
 """How long a timer waits whose step failed: the chart is at fault, and may be mended."""
 
-Address = tuple[str, str]
-"""Machine and key of an instance."""
 FindMachine = Callable[[str, int | None], Machine | None]
 """The compiled chart of a machine's version (None: the newest), or None where there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """An inbox entry, parsed. Exactly one of ``command``, ``timer`` and ``rejected`` is set.
-
-    ``mark``: the fingerprint of the body that came under ``id``.
-    """
-
-    raw: bytes
-    id: str | None = None
-    mark: str = ""
-    command: Command | None = None
-    timer: tuple[str, str, str] | None = None
-    rejected: Mapping[str, Any] | None = None
-
-    @property
-    def address(self) -> Address | None:
-        """The instance it is for, if it is for one."""
-        if self.command:
-            return self.command.machine, self.command.key
-        return self.timer[:2] if self.timer else None
-
-
-def parse(keys: Keys, fields: Mapping[bytes, bytes]) -> Item:
-    """The item in an inbox entry; what is no item of ours becomes a rejected one."""
-    for name, raw in fields.items():
-        if name == COMMAND:
-            return _parse_command(keys, raw)
-        if name == TIMER:
-            return _parse_timer(raw)
-        if name == REJECTED:
-            return _parse_rejected(raw)
-    raw = next(iter(fields.values()), b"")
-    return Item(
-        raw, rejected={"error": Error("malformed", "foreign_entry", "no inbox entry of ours").as_dict()}
-    )
-
-
-def _parse_command(keys: Keys, raw: bytes) -> Item:
-    try:
-        command = parse_command(keys, raw)
-    except CommandRefused as refusal:
-        error = Error(refusal.error_class.value, refusal.code, refusal.message, refusal.details).as_dict()
-        return _parse_rejected(orjson.dumps({"error": error, **_address_of(keys, raw)}), raw)
-    actor = (command.actor.id, command.actor.kind) if command.actor else None
-    not_before = format_time(command.not_before) if command.not_before else None
-    body = (
-        command.machine,
-        command.key,
-        command.name,
-        command.data,
-        actor,
-        command.expected_version,
-        not_before,
-    )
-    return Item(raw, command.id, fingerprint(body), command=command)
-
-
-def _address_of(keys: Keys, raw: bytes) -> dict[str, Any]:
-    """What can be told of a broken command: only parts that are sound by themselves."""
-    try:
-        body = orjson.loads(raw)
-    except ValueError:
-        return {}
-    known = {name: body[name] for name in ("machine", "key", "reply_to") if isinstance(body.get(name), str)}
-    if not keys.is_reply(known.get("reply_to", "")):
-        known.pop("reply_to", None)
-    return {
-        **known,
-        "id": usable_id(body),
-        "fingerprint": fingerprint({n: v for n, v in body.items() if n != "reply_to"}),
-    }
-
-
-def _parse_timer(raw: bytes) -> Item:
-    try:
-        machine, key, timer_id = orjson.loads(raw)
-        return Item(raw, timer=(str(machine), str(key), str(timer_id)))
-    except (ValueError, TypeError):
-        return Item(
-            raw, rejected={"error": Error("malformed", "foreign_entry", "no timer of ours").as_dict()}
-        )
-
-
-def _parse_rejected(raw: bytes, shown: bytes | None = None) -> Item:
-    try:
-        rejected = orjson.loads(raw)
-        return Item(
-            shown if shown is not None else raw,
-            rejected.get("id"),
-            rejected.get("fingerprint", ""),
-            rejected=rejected,
-        )
-    except (ValueError, AttributeError):
-        return Item(
-            raw, rejected={"error": Error("malformed", "foreign_entry", "no refusal of ours").as_dict()}
-        )
 
 
 @dataclass(slots=True)
@@ -173,6 +71,8 @@ class Batch:
     def decide_all(self) -> list[Operation]:
         """Decide every item in order. Returns the operations; ``fresh`` are the keys that must be new."""
         for item in self.items:
+            if item.slot is not None:
+                self._operations.append(("HDEL", self.partition.exclusive, item.slot))
             if item.timer:
                 self._fire(item, item.timer)
             elif item.id is not None and item.id in self.marks:
@@ -226,6 +126,8 @@ class Batch:
                     command.machine,
                     command.key,
                 )
+            if item.in_flight:
+                return refused(command.id, _in_flight(command), instance.now, command.machine, command.key)
             decision = decide(machine, instance.now, command, self.now)
             if decision.snapshot and len(decision.snapshot.to_bytes()) > self.max_snapshot_bytes:
                 message = f"the instance would grow over {self.max_snapshot_bytes} bytes"
@@ -376,6 +278,11 @@ class Batch:
         new = _index_keys(compiled, self.partition, now)
         self._operations += [("ZREM", name, key) for name in sorted(old - new)]
         self._operations += [("ZADD", name, 0, key) for name in sorted(new - old)]
+
+
+def _in_flight(command: Command) -> Error:
+    message = f"{command.name} is under way on {command.machine}/{command.key}: wait for its result"
+    return Error(ErrorClass.IN_FLIGHT, f"{command.name}_in_flight", message)
 
 
 def _index_keys(machine: Machine, partition: PartitionKeys, snapshot: Snapshot) -> set[str]:

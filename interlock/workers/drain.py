@@ -22,7 +22,8 @@ from interlock.engine.messages import time_from_ms
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.statecharts.catalog import Catalog
-from interlock.workers.batch import Address, Batch, Item, parse
+from interlock.workers.batch import Batch
+from interlock.workers.items import Address, Item, parse
 
 log = structlog.get_logger()
 

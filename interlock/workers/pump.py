@@ -18,9 +18,10 @@ import structlog
 
 from interlock.engine.fencing import Word, run_script
 from interlock.engine.ids import next_entry_id
-from interlock.engine.ingress import InboxEntry, admit
+from interlock.engine.ingress import EXCLUSIVE, InboxEntry, admit
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
+from interlock.workers.exclusives import Exclusives
 
 log = structlog.get_logger()
 
@@ -50,6 +51,7 @@ class Pump:
         self._settings = settings
         self._wake = wake
         self._wake_deliver = wake_deliver
+        self._exclusives = Exclusives(store)
         self._token = token_hex(8)
         self._swept = self._looked = self._led = float("-inf")
 
@@ -112,10 +114,14 @@ class Pump:
             return 0
         entries = reply[0][1]
         inboxes: dict[int, list[tuple[str, InboxEntry]]] = defaultdict(list)
+        machines: set[str] = set()
         for entry_id, fields in entries:
             name = entry_id.decode()
             entry = admit(keys, name, fields or {}, self._settings.max_command_bytes)
             inboxes[entry.partition].append((name, entry))
+            if entry.body is not None:
+                machines.add(entry.body["machine"])
+        self._exclusives.refresh(machines)
         for number, taken in inboxes.items():
             self._append(number, taken)
         client.xtrim(keys.commands, minid=next_entry_id(entries[-1][0].decode()), approximate=False)
@@ -125,8 +131,13 @@ class Pump:
         keys = self._store.keys.partition(number)
         args: list[Word] = [WAKE_MS]
         for entry_id, entry in taken:
-            args += (entry_id, entry.field, entry.payload)
-        if run_script(self._store.client, "append", [keys.inbox, keys.meta, keys.lease, keys.wake], args):
+            slot = self._exclusives.slot(entry.body) if entry.body is not None else None
+            if slot is None or entry.body is None:
+                args += (entry_id, entry.field, entry.payload)
+            else:
+                args += (entry_id, EXCLUSIVE, entry.payload, slot, entry.body["id"])
+        names = [keys.inbox, keys.meta, keys.lease, keys.wake, keys.exclusive]
+        if run_script(self._store.client, "append", names, args):
             self._wake(number)
 
     def let_in_due(self) -> int:

@@ -398,11 +398,20 @@ def test_a_fault_of_ours_is_a_dead_letter_and_the_partition_goes_on(
 
 def test_foreign_entries_in_an_inbox_are_dead_letters(desk: Desk) -> None:
     keys = desk.keys.partition(0)
-    for fields in ({"x": "y"}, {"t": "no timer"}, {"r": "[]"}, {"c": "no command"}, {"t": "[1,2,3]"}):
+    foreign = (
+        {"z": "y"},
+        {"t": "no timer"},
+        {"r": "[]"},
+        {"c": "no command"},
+        {"x": "y"},
+        {"x": "{}"},
+        {"f": "1"},
+    )
+    for fields in (*foreign, {"t": "[1,2,3]"}):
         desk.client.xadd(keys.inbox, fields)
     desk.work()
     assert desk.client.xlen(keys.inbox) == 0
-    assert len(desk.store.dead_letters()) == 4  # [1,2,3] is a timer of nobody: dropped
+    assert len(desk.store.dead_letters()) == 7  # [1,2,3] is a timer of nobody: dropped
 
 
 def test_a_batch_is_cut_by_its_bytes_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,136 @@
+"""What stands in an inbox, parsed: each entry becomes an `Item`, a foreign one too. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from interlock.engine.errors import CommandRefused
+from interlock.engine.ids import fingerprint
+from interlock.engine.ingress import (
+    COMMAND,
+    EXCLUSIVE,
+    IN_FLIGHT,
+    REJECTED,
+    TIMER,
+    parse_command,
+    read_object,
+    usable_id,
+)
+from interlock.engine.keys import Keys, exclusive_slot
+from interlock.engine.messages import Command, Error, format_time
+
+Address = tuple[str, str]
+"""Machine and key of an instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An inbox entry, parsed. Exactly one of ``command``, ``timer`` and ``rejected`` is set.
+
+    ``mark``: the fingerprint of the body that came under ``id``. ``slot``: the field of ``:exclusive`` that
+    this entry holds. ``in_flight``: an exclusive command that another one's slot keeps out.
+    """
+
+    raw: bytes
+    id: str | None = None
+    mark: str = ""
+    command: Command | None = None
+    timer: tuple[str, str, str] | None = None
+    rejected: Mapping[str, Any] | None = None
+    slot: bytes | None = None
+    in_flight: bool = False
+
+    @property
+    def address(self) -> Address | None:
+        """The instance it is for, if it is for one."""
+        if self.command:
+            return self.command.machine, self.command.key
+        return self.timer[:2] if self.timer else None
+
+
+def parse(keys: Keys, fields: Mapping[bytes, bytes]) -> Item:
+    """The item in an inbox entry; what is no item of ours becomes a rejected one."""
+    for name, raw in fields.items():
+        if name == COMMAND:
+            return _parse_command(keys, raw)
+        if name in (EXCLUSIVE, IN_FLIGHT):
+            return _parse_exclusive(keys, raw, held=name == EXCLUSIVE)
+        if name == TIMER:
+            return _parse_timer(raw)
+        if name == REJECTED:
+            return _parse_rejected(raw)
+    raw = next(iter(fields.values()), b"")
+    return Item(
+        raw, rejected={"error": Error("malformed", "foreign_entry", "no inbox entry of ours").as_dict()}
+    )
+
+
+def _parse_command(keys: Keys, raw: bytes) -> Item:
+    try:
+        command = parse_command(keys, raw)
+    except CommandRefused as refusal:
+        error = Error(refusal.error_class.value, refusal.code, refusal.message, refusal.details).as_dict()
+        return _parse_rejected(orjson.dumps({"error": error, **_address_of(keys, raw)}), raw)
+    actor = (command.actor.id, command.actor.kind) if command.actor else None
+    not_before = format_time(command.not_before) if command.not_before else None
+    body = (
+        command.machine,
+        command.key,
+        command.name,
+        command.data,
+        actor,
+        command.expected_version,
+        not_before,
+    )
+    return Item(raw, command.id, fingerprint(body), command=command)
+
+
+def _parse_exclusive(keys: Keys, raw: bytes, *, held: bool) -> Item:
+    item = _parse_command(keys, raw)
+    if not held:
+        return replace(item, in_flight=True)
+    # Of the body as the pump read it, so that the slot of a malformed command is cleared too.
+    body = read_object(raw) or {}
+    return replace(item, slot=exclusive_slot(body.get("machine"), body.get("key"), body.get("name")))
+
+
+def _address_of(keys: Keys, raw: bytes) -> dict[str, Any]:
+    """What can be told of a broken command: only parts that are sound by themselves."""
+    body = read_object(raw) or {}
+    known = {name: body[name] for name in ("machine", "key", "reply_to") if isinstance(body.get(name), str)}
+    if not keys.is_reply(known.get("reply_to", "")):
+        known.pop("reply_to", None)
+    return {
+        **known,
+        "id": usable_id(body),
+        "fingerprint": fingerprint({n: v for n, v in body.items() if n != "reply_to"}),
+    }
+
+
+def _parse_timer(raw: bytes) -> Item:
+    try:
+        machine, key, timer_id = orjson.loads(raw)
+        return Item(raw, timer=(str(machine), str(key), str(timer_id)))
+    except (ValueError, TypeError):
+        return Item(
+            raw, rejected={"error": Error("malformed", "foreign_entry", "no timer of ours").as_dict()}
+        )
+
+
+def _parse_rejected(raw: bytes, shown: bytes | None = None) -> Item:
+    try:
+        rejected = orjson.loads(raw)
+        return Item(
+            shown if shown is not None else raw,
+            rejected.get("id"),
+            rejected.get("fingerprint", ""),
+            rejected=rejected,
+        )
+    except (ValueError, AttributeError):
+        return Item(
+            raw, rejected={"error": Error("malformed", "foreign_entry", "no refusal of ours").as_dict()}
+        )
