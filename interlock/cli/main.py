@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "webhook": ("webhook", "Who is told what happens: subscriptions and their deliveries."),
     "dead": ("dead", "Commands that could not be applied."),
     "doctor": ("doctor", "Look for what is wrong with this deployment."),
+    "chart": ("chart_versions", "What is different between two versions of a chart."),
     "schema": ("charts", "The JSON Schema of charts, commands, events or the configuration."),
 }
 """Command: (module below `interlock.cli`, what it does)."""
