@@ -18,27 +18,31 @@ from interlock.engine.expressions import EvaluationError, Scope
 from interlock.engine.ids import event_id
 from interlock.engine.machine import Arrow, Machine
 from interlock.engine.messages import Actor, Command, Error, Result, Status, format_time, parse_time
-from interlock.engine.snapshot import Snapshot, public_context
+from interlock.engine.sending import Sender, outgoing
+from interlock.engine.snapshot import RAISE, DelayedSend, Snapshot, public_context
 from interlock.engine.step import EndlessStep, Step
 
-_SYSTEM: Mapping[str, Any] = {"id": None, "kind": "system", "permissions": []}
+SYSTEM: Mapping[str, Any] = {"id": None, "kind": "system", "permissions": []}
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a command does. Only an applied one has ``snapshot``, ``entry`` (of the history) and ``events``.
 
-    ``entry`` and ``events`` are JSON, ready to be stored; so that one is encoded once.
+    ``entry``, ``events`` and ``sends`` (commands to other instances) are JSON, ready to be stored; so that one
+    is encoded once. ``cancelled``: commands sent earlier, with a delay, that are not to be applied.
     """
 
     result: Result
     snapshot: Snapshot | None = None
     entry: bytes | None = None
     events: tuple[bytes, ...] = ()
+    sends: tuple[bytes, ...] = ()
+    cancelled: tuple[DelayedSend, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Cause:
+class Cause:
     """What a step is taken for: a command, or a timer that fired."""
 
     id: str
@@ -95,12 +99,12 @@ def fire(machine: Machine, snapshot: Snapshot | None, timer_id: str, now: dateti
     timer = next((t for t in snapshot.timers if t.id == timer_id), None) if snapshot else None
     if snapshot is None or timer is None:
         return None
-    cause = _Cause(timer.id, timer.event, {}, None, None, None, None)
-    step = _step(machine, snapshot, _scope(snapshot, cause, _SYSTEM, now), now)
+    cause = Cause(timer.id, timer.event, {}, None, None, None, None)
+    step = step_from(machine, snapshot, scope_of(snapshot, cause, SYSTEM, now), now)
     step.timers = [t for t in step.timers if t.id != timer_id]
     arrows = [a for a in step.select(timer.event) if all(r.check.evaluate(step.scope) for r in a.require)]
     step.take(arrows)
-    return _decision(machine, snapshot, step, cause, f"{machine.id}.updated")
+    return finish(machine, snapshot, step, cause, f"{machine.id}.updated")
 
 
 def replay(machine: Machine, key: str, history: Sequence[Mapping[str, Any]]) -> Snapshot:
@@ -110,33 +114,42 @@ def replay(machine: Machine, key: str, history: Sequence[Mapping[str, Any]]) -> 
     """
     snapshot: Snapshot | None = None
     for entry in history:
-        cause = entry["command"]
-        now = parse_time(entry["at"])
-        if "." in cause["name"]:
-            decision = fire(machine, snapshot, cause["id"], now)
-        else:
-            command = Command(
-                machine=machine.id,
-                key=key,
-                name=cause["name"],
-                data=cause["data"],
-                id=cause["id"],
-                actor=Actor(**entry["actor"]) if entry["actor"] else None,
-                correlation_id=entry["correlation_id"],
-                causation_id=entry["causation_id"],
-            )
-            decision = decide(machine, snapshot, command, now)
-        if decision is None or decision.snapshot is None or decision.snapshot.version != entry["version"]:
-            why = (
-                decision.result.error.message
-                if decision and decision.result.error
-                else "its timer does not run"
-            )
-            raise ReplayError(f"version {entry['version']} of {machine.id}/{key} does not replay: {why}")
-        snapshot = decision.snapshot
+        snapshot = replay_entry(machine, key, snapshot, entry)
     if snapshot is None:
         raise ReplayError(f"{machine.id}/{key} has no history")
     return snapshot
+
+
+def replay_entry(machine: Machine, key: str, snapshot: Snapshot | None, entry: Mapping[str, Any]) -> Snapshot:
+    """The snapshot that one entry of a history leads to from the one before. Raises ReplayError."""
+    cause = entry["command"]
+    now = parse_time(entry["at"])
+    if "." in cause["name"]:
+        decision = fire(machine, snapshot, cause["id"], now)
+    else:
+        command = recorded_command(machine.id, key, entry)
+        decision = decide(machine, snapshot, command, now)
+    if decision is None or decision.snapshot is None or decision.snapshot.version != entry["version"]:
+        why = (
+            decision.result.error.message if decision and decision.result.error else "its timer does not run"
+        )
+        raise ReplayError(f"version {entry['version']} of {machine.id}/{key} does not replay: {why}")
+    return decision.snapshot
+
+
+def recorded_command(machine: str, key: str, entry: Mapping[str, Any]) -> Command:
+    """The command that an entry of a history tells of."""
+    cause = entry["command"]
+    return Command(
+        machine=machine,
+        key=key,
+        name=cause["name"],
+        data=cause["data"],
+        id=cause["id"],
+        actor=Actor(**entry["actor"]) if entry["actor"] else None,
+        correlation_id=entry["correlation_id"],
+        causation_id=entry["causation_id"],
+    )
 
 
 def capabilities(machine: Machine, snapshot: Snapshot, actor: Actor | None, now: datetime) -> list[str]:
@@ -148,8 +161,8 @@ def capabilities(machine: Machine, snapshot: Snapshot, actor: Actor | None, now:
     for definition in machine.chart.commands.values():
         if definition.creates or snapshot.done:
             continue
-        cause = _Cause("", definition.name, {}, None, None, None, None)
-        step = _step(machine, snapshot, _scope(snapshot, cause, _actor(actor), now), now)
+        cause = Cause("", definition.name, {}, None, None, None, None)
+        step = step_from(machine, snapshot, scope_of(snapshot, cause, _actor(actor), now), now)
         try:
             _check_actor(definition, _actor(actor))
             if step.select(definition.name):
@@ -174,7 +187,7 @@ def _decide(machine: Machine, snapshot: Snapshot | None, command: Command, now: 
     _check_existence(definition, snapshot, command)
     _check_data(machine, command)
     _check_actor(definition, actor)
-    cause = _Cause(
+    cause = Cause(
         command.id,
         command.name,
         command.data,
@@ -185,7 +198,7 @@ def _decide(machine: Machine, snapshot: Snapshot | None, command: Command, now: 
     )
     if snapshot is None:
         return _create(machine, definition, command, cause, actor, now)
-    step = _step(machine, snapshot, _scope(snapshot, cause, actor, now), now)
+    step = step_from(machine, snapshot, scope_of(snapshot, cause, actor, now), now)
     step.look()
     _check_rows(definition.require, step.scope)
     arrows = [] if snapshot.done else step.select(command.name)
@@ -203,7 +216,7 @@ def _decide(machine: Machine, snapshot: Snapshot | None, command: Command, now: 
             Result(command.id, Status.IGNORED, machine.id, snapshot.key, snapshot.version, snapshot.state, [])
         )
     step.take(arrows)
-    return _decision(machine, snapshot, step, cause, f"{machine.id}.updated")
+    return finish(machine, snapshot, step, cause, f"{machine.id}.updated")
 
 
 def _check_existence(definition: CommandDef, snapshot: Snapshot | None, command: Command) -> None:
@@ -269,11 +282,12 @@ def _check_rows(rows: Sequence[Requirement], scope: Scope) -> None:
 
 def _actor(actor: Actor | None) -> Mapping[str, Any]:
     if actor is None:
-        return _SYSTEM
+        return SYSTEM
     return {"id": actor.id, "kind": actor.kind, "permissions": actor.permissions}
 
 
-def _scope(snapshot: Snapshot, cause: _Cause, actor: Mapping[str, Any], now: datetime) -> Scope:
+def scope_of(snapshot: Snapshot, cause: Cause, actor: Mapping[str, Any], now: datetime) -> Scope:
+    """What the expressions of a step see."""
     return Scope(
         context=snapshot.context,
         data=cause.data,
@@ -286,7 +300,8 @@ def _scope(snapshot: Snapshot, cause: _Cause, actor: Mapping[str, Any], now: dat
     )
 
 
-def _step(machine: Machine, snapshot: Snapshot, scope: Scope, now: datetime) -> Step:
+def step_from(machine: Machine, snapshot: Snapshot, scope: Scope, now: datetime) -> Step:
+    """A step that begins at ``snapshot``."""
     return Step(
         machine,
         active=machine.mask_of(snapshot.state),
@@ -303,7 +318,7 @@ def _create(
     machine: Machine,
     definition: CommandDef,
     command: Command,
-    cause: _Cause,
+    cause: Cause,
     actor: Mapping[str, Any],
     now: datetime,
 ) -> Decision:
@@ -311,10 +326,10 @@ def _create(
     filled = {name: value for name, value in command.data.items() if name in machine.defaults}
     context = {**machine.defaults, **filled}
     blank = Snapshot(machine.id, command.key, machine.version, 0, [], context, [], at, at)
-    step = _step(machine, blank, _scope(blank, cause, actor, now), now)
+    step = step_from(machine, blank, scope_of(blank, cause, actor, now), now)
     _check_rows(definition.require, step.scope)
     step.start()
-    return _decision(machine, blank, step, cause, f"{machine.id}.created")
+    return finish(machine, blank, step, cause, f"{machine.id}.created")
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -343,7 +358,7 @@ def _check_context(machine: Machine, names: Sequence[str], context: Mapping[str,
             )
 
 
-def _decision(machine: Machine, before: Snapshot, step: Step, cause: _Cause, default_event: str) -> Decision:
+def finish(machine: Machine, before: Snapshot, step: Step, cause: Cause, default_event: str) -> Decision:
     """Everything that a finished step leaves behind."""
     new = before.version == 0
     touched = list(step.context) if new else _changed(before.context, step.context)
@@ -387,14 +402,14 @@ def _events(
     after: Snapshot,
     touched: Sequence[str],
     types: Sequence[str],
-    cause: _Cause,
+    cause: Cause,
 ) -> list[bytes]:
     """CloudEvents 1.0 in JSON, one for each type."""
     new, old, context = before.version == 0, before.context, after.context
     changed = {
-        name: {"from": None if new else old[name], "to": context[name]}
+        name: {"from": None if new else old.get(name), "to": context[name]}
         for name in touched
-        if name not in machine.private and (new or context[name] != old[name])
+        if name not in machine.private and (new or name not in old or context[name] != old[name])
     }
     data = {
         "version": after.version,
@@ -432,7 +447,7 @@ def arrows_taken(machine: Machine, snapshot: Snapshot | None, command: Command, 
     """The arrows that ``command`` would select, for explanations; empty where it is refused before."""
     if snapshot is None or snapshot.done:
         return []
-    cause = _Cause(command.id, command.name, command.data, None, None, None, None)
-    return _step(machine, snapshot, _scope(snapshot, cause, _actor(command.actor), now), now).select(
+    cause = Cause(command.id, command.name, command.data, None, None, None, None)
+    return step_from(machine, snapshot, scope_of(snapshot, cause, _actor(command.actor), now), now).select(
         command.name
     )
