@@ -27,6 +27,9 @@ class Format(StrEnum):
     DOT = "dot"
     SVG = "svg"
     PNG = "png"
+    PLANTUML = "plantuml"
+    SCXML = "scxml"
+    XSTATE = "xstate"
     TEXT = "text"
 
 
@@ -79,8 +82,9 @@ def diagram(
 
 
 def _format_of(output: Path | None) -> Format:
-    endings = {".mmd": Format.MERMAID, ".md": Format.MERMAID, ".gv": Format.DOT, ".txt": Format.TEXT}
-    endings |= {f".{known.value}": known for known in Format}
+    endings = {f".{known.value}": known for known in Format}
+    endings |= {".mmd": Format.MERMAID, ".md": Format.MERMAID, ".gv": Format.DOT, ".txt": Format.TEXT}
+    endings |= {".puml": Format.PLANTUML, ".json": Format.XSTATE}
     if output is None:
         return Format.MERMAID
     if output.suffix not in endings:

@@ -43,11 +43,11 @@ def text(chart_drawn, **overlay) -> str:
 
 
 def test_an_unknown_format_is_an_error_that_lists_those_that_exist() -> None:
-    with pytest.raises(DiagramError, match="'pdf'; there are: mermaid, dot, svg, png, text"):
+    with pytest.raises(DiagramError, match="'pdf'; there are: mermaid, dot, svg, png, plantuml, text, scxml"):
         draw(ticket(), "pdf")
 
 
-@pytest.mark.parametrize("format", ["mermaid", "dot", "text"])
+@pytest.mark.parametrize("format", ["mermaid", "dot", "plantuml", "text", "scxml", "xstate"])
 def test_the_same_chart_gives_the_same_bytes(format: str) -> None:
     assert draw(player(), format, active=["off"]) == draw(player(), format, active=["off"])
 
@@ -252,4 +252,4 @@ def test_visible_text_has_no_control_and_no_direction_characters() -> None:
 
 
 def test_every_format_is_offered() -> None:
-    assert FORMATS == ("mermaid", "dot", "svg", "png", "text")
+    assert FORMATS == ("mermaid", "dot", "svg", "png", "plantuml", "text", "scxml", "xstate")

@@ -1,27 +1,43 @@
-"""Pictures of a chart and of where its instances are: text, Mermaid, DOT, SVG, PNG, all from one model."""
+"""Pictures of a chart and of where its instances are, all from one model; and the chart for other engines.
+
+Text, Mermaid, PlantUML, DOT, SVG and PNG are pictures. SCXML and XState JSON are the chart itself, in words
+that other engines run.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from interlock.engine.chart import Chart
 from interlock.engine.diagrams.dot import dot_source
 from interlock.engine.diagrams.mermaid import mermaid_source
 from interlock.engine.diagrams.model import Diagram, DiagramError, build_diagram
+from interlock.engine.diagrams.plantuml import plantuml_source
 from interlock.engine.diagrams.render import render_png, render_svg
+from interlock.engine.diagrams.scxml import scxml_source
 from interlock.engine.diagrams.text import plain_text
+from interlock.engine.diagrams.xstate import xstate_source
 
 __all__ = ["FORMATS", "DiagramError", "draw"]
 
-_WRITERS: Mapping[str, Callable[[Diagram], bytes]] = {
+_PICTURES: Mapping[str, Callable[[Diagram], bytes]] = {
     "mermaid": lambda diagram: mermaid_source(diagram).encode(),
     "dot": lambda diagram: dot_source(diagram).encode(),
     "svg": render_svg,
     "png": render_png,
+    "plantuml": lambda diagram: plantuml_source(diagram).encode(),
     "text": lambda diagram: plain_text(diagram).encode(),
 }
 
-FORMATS: tuple[str, ...] = tuple(_WRITERS)
+
+class _Export(Protocol):
+    def __call__(self, chart: Chart, *, brief: bool) -> str: ...
+
+
+_EXPORTS: Mapping[str, _Export] = {"scxml": scxml_source, "xstate": xstate_source}
+
+FORMATS: tuple[str, ...] = (*_PICTURES, *_EXPORTS)
 
 
 def draw(
@@ -40,12 +56,16 @@ def draw(
     ``counts``: state path -> number of instances, written into the state and shown as heat; states
     without an entry show 0; None shows nothing. ``taken``: (path of the state that was active, event) of
     transitions to highlight; the event is looked for outwards, as the machine does. ``timers``: state
-    path -> when its timer is due, as text. ``brief``: events only, no guards, refusals or actions.
+    path -> when its timer is due, as text. ``brief``: events only, no guards, refusals or actions. SCXML and
+    XState JSON have no place for an instance: they are the chart's.
 
-    Raises `DiagramError` for an unknown format, for a state that the chart does not have, and where SVG
-    or PNG is wanted and no Graphviz is found.
+    Raises `DiagramError` for an unknown format, for a state that the chart does not have, where SVG or PNG
+    is wanted and no Graphviz is found, and where XState has no word for what the chart says.
     """
-    writer = _WRITERS.get(format)
-    if writer is None:
+    if format not in FORMATS:
         raise DiagramError(f"no diagram format {format!r}; there are: {', '.join(FORMATS)}.")
-    return writer(build_diagram(chart, active=active, counts=counts, taken=taken, timers=timers, brief=brief))
+    if export := _EXPORTS.get(format):
+        return export(chart, brief=brief).encode()
+    return _PICTURES[format](
+        build_diagram(chart, active=active, counts=counts, taken=taken, timers=timers, brief=brief)
+    )

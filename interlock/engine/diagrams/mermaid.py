@@ -8,10 +8,10 @@ to the block in which an arrow names it: so arrows between siblings stand in the
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 
 from interlock.engine.diagrams import palette
+from interlock.engine.diagrams.identifiers import plain_ids
 from interlock.engine.diagrams.model import HISTORY_SIGNS, Diagram, Edge, Label, Node
 
 SAFE = frozenset(" _.,/()!?=+*'[]|-")
@@ -26,7 +26,7 @@ class _Writer:
     def __init__(self, diagram: Diagram) -> None:
         self.diagram = diagram
         self.nodes = {node.path: node for node in diagram.root.walk()}
-        self.ids = _ids(self.nodes)
+        self.ids = plain_ids(self.nodes)
 
     def statements(self) -> Iterator[str]:
         yield "---"
@@ -92,17 +92,6 @@ class _Writer:
                 *([f"heat{number}"] if node.count else []),
             ]
             yield from (f"class {self.ids[node.path]} {name}" for name in names)
-
-
-def _ids(nodes: dict[str, Node]) -> dict[str, str]:
-    """Path -> an id of letters, digits and ``_`` that no other path has and that is no keyword."""
-    ids: dict[str, str] = {}
-    used: set[str] = set()
-    for number, path in enumerate(nodes):
-        plain = "s_" + re.sub(r"[^A-Za-z0-9]+", "_", path)
-        ids[path] = plain if plain not in used else f"{plain}_{number}"
-        used.add(ids[path])
-    return ids
 
 
 def _any(state: str) -> str:

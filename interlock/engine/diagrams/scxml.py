@@ -1,0 +1,262 @@
+"""SCXML (https://www.w3.org/TR/scxml/): a chart for the engines and editors that read the W3C's format.
+
+What SCXML has no word for is said another way. A row of ``require`` becomes a transition that goes nowhere
+and stands before the one it guards. Transitions of the root stand in every state below it; a root with
+actions or timers becomes a state. An event that is announced is a ``<log>``. A document without expressions
+says ``datamodel="null"``, which every processor has; one with them says ``x-interlock``, because they are
+ours and not ECMAScript.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from xml.sax.saxutils import quoteattr
+
+from interlock.engine.chart import Action, Assign, Chart, Emit, Raise, StateDef, TransitionDef
+from interlock.engine.diagrams.model import contains
+from interlock.engine.diagrams.wording import one_line, visible
+
+DONE = "done.state."
+
+
+def scxml_source(chart: Chart, *, brief: bool = False) -> str:
+    """The chart as an SCXML document. ``brief``: states and events only."""
+    return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', *_Writer(chart, brief).document(), ""])
+
+
+class _Writer:
+    def __init__(self, chart: Chart, brief: bool) -> None:
+        self.chart = chart
+        self.brief = brief
+        self.ids = _ids(chart)
+        root = chart.root
+        self.wrapped = root.kind == "parallel" or bool(root.entry or root.exit or root.after)
+        self.can_end = root.kind == "parallel" or any(child.kind == "final" for child in root.children)
+        self.end = _free(f"{self.ids['']}.ended", self.ids)
+
+    def document(self) -> Iterator[str]:
+        root = self.chart.root
+        model = "x-interlock" if self.has_expressions() else "null"
+        start = [""] if self.wrapped else root.initial
+        yield _open(
+            "scxml",
+            xmlns="http://www.w3.org/2005/07/scxml",
+            version="1.0",
+            name=self.ids[""],
+            datamodel=model,
+            initial=self.references(start),
+        )
+        yield f"  {_comment(f'version {self.chart.version}', self.chart.description)}"
+        yield from _indented(self.commands())
+        if model == "x-interlock" and self.chart.context:
+            defaults = {name: field.default for name, field in self.chart.context.items()}
+            text = json.dumps(defaults, ensure_ascii=False)
+            yield f"  <datamodel>{_empty('data', id='context', expr=text)}</datamodel>"
+        if self.wrapped:
+            yield from _indented(self.state(root))
+            if self.can_end:
+                yield f"  {_empty('final', id=self.end)}"
+        else:
+            for child in root.children:
+                yield from _indented(self.state(child))
+        yield "</scxml>"
+
+    def has_expressions(self) -> bool:
+        return not self.brief and (
+            any(
+                each.guard or each.require
+                for state in self.chart.states.values()
+                for each in _transitions(state)
+            )
+            or any(
+                isinstance(action, Assign)
+                for state in self.chart.states.values()
+                for action in _actions(state)
+            )
+        )
+
+    def commands(self) -> Iterator[str]:
+        for command in () if self.brief else self.chart.commands.values():
+            rows = [f"refused as {row.code} unless {one_line(row.check.source)}" for row in command.require]
+            says = ["creates"] if command.creates else []
+            says += [f"by {', '.join(command.by)}"] if command.by else []
+            if says or rows:
+                yield _comment(f"command {command.name}", *says, *rows)
+
+    def state(self, state: StateDef) -> Iterator[str]:
+        tag, kind = _tag(state)
+        yield _open(tag, id=self.ids[state.path], type=kind, initial=self.initial(state))
+        yield from _indented(self.contents(state))
+        yield f"</{tag}>"
+
+    def initial(self, state: StateDef) -> str:
+        return self.references(state.initial) if state.kind == "compound" else ""
+
+    def references(self, paths: Iterable[str]) -> str:
+        return " ".join(self.ids[path] for path in paths)
+
+    def contents(self, state: StateDef) -> Iterator[str]:
+        if state.description:
+            yield _comment(state.description)
+        if _tag(state)[0] == "history":
+            above = self.chart.states[state.path.rpartition(".")[0]]
+            targets = state.initial or [each.path for each in above.children if _tag(each)[0] != "history"]
+            yield _empty("transition", target=self.references(targets))
+            return
+        timers = (
+            []
+            if self.brief
+            else list(dict.fromkeys((each.delay_ms, self.event(each)) for each in state.after))
+        )
+        yield from _block("onentry", [*self.actions(state.entry), *(_armed(*timer) for timer in timers)])
+        cancelled = [_empty("cancel", sendid=event) for _, event in timers]
+        yield from _block("onexit", [*self.actions(state.exit), *cancelled])
+        yield from self.transitions(state)
+        for child in state.children:
+            yield from self.state(child)
+
+    def transitions(self, state: StateDef) -> Iterator[str]:
+        """In the order in which they are tried: wildcards last, then what the root says for all its states."""
+        if state.kind == "final":
+            return
+        yield from (_empty("transition", event=DONE + self.ids[each.path]) for each in self.done_below(state))
+        shared = not self.wrapped and state in self.chart.root.children
+        for place in (state, self.chart.root) if shared else (state,):
+            for each in sorted(_transitions(place), key=lambda one: _rank(one.event)):
+                yield from self.transition(each, state)
+        if self.wrapped and not state.path and self.can_end:
+            yield _empty("transition", event=DONE + self.ids[""], target=self.end)
+
+    def done_below(self, state: StateDef) -> Iterator[StateDef]:
+        """States in it whose done event SCXML would take for this one's, because it matches by prefix."""
+        if any(each.event == DONE + state.path for each in state.on):
+            yield from (each for each in tuple(state.walk())[1:] if each.children)
+
+    def transition(self, made: TransitionDef, place: StateDef) -> Iterator[str]:
+        """The transition as it stands in ``place``: in its own source, or in a state below the root."""
+        guard = made.guard.source if made.guard and not self.brief else ""
+        event = self.event(made)
+        for row in () if self.brief else made.require:
+            yield _comment(f"refused as {row.error_class}: {row.code}", row.message)
+            refused = f"not ({row.check.source})"
+            cond = f"({guard}) and {refused}" if guard else refused
+            yield _empty("transition", event=event, cond=one_line(cond))
+        notes = ["ignored"] if made.ignore else ["not accepted"] if made.forbidden else []
+        if notes or made.description:
+            yield _comment(*notes, made.description)
+        targets, internal = self.targets(made, place)
+        head = _open(
+            "transition",
+            event=event,
+            cond=one_line(guard),
+            target=self.references(targets),
+            type="internal" if internal else "",
+        )
+        body = self.actions(made.actions)
+        yield from [head, *_indented(iter(body)), "</transition>"] if body else [f"{head[:-1]}/>"]
+
+    def targets(self, made: TransitionDef, place: StateDef) -> tuple[Sequence[str], bool]:
+        """SCXML's transitions leave their source unless they are internal; ours stay in it unless they re-enter."""
+        targets = made.targets
+        if (
+            made.source != place.path
+            or made.reenter
+            or not all(contains(place.path, each) for each in targets)
+        ):
+            return targets, False
+        if place.path in targets:
+            return place.initial if place.kind == "compound" else (), bool(place.initial)
+        return targets, bool(targets) and place.kind == "compound"
+
+    def event(self, made: TransitionDef) -> str:
+        """The event's name; a timer's without the dots that would let ``after.1h.a`` match ``after.1h.a.b`` too."""
+        if made.delay_text:
+            return f"after.{_token(made.delay_text)}.{self.ids[made.source].replace('.', ':')}"
+        if made.event.startswith(DONE) and made.event.removeprefix(DONE) in self.ids:
+            return DONE + self.ids[made.event.removeprefix(DONE)]
+        return _token(made.event)
+
+    def actions(self, actions: Sequence[Action]) -> list[str]:
+        return [] if self.brief else [line for action in actions for line in self.action(action)]
+
+    def action(self, action: Action) -> Iterator[str]:
+        if isinstance(action, Assign):
+            for name, value in action.fields.items():
+                yield _empty("assign", location=f"context.{visible(name)}", expr=one_line(value.source))
+        elif isinstance(action, Raise):
+            yield _empty("raise", event=_token(action.event))
+        elif isinstance(action, Emit):
+            yield _empty("log", label=f"emit {visible(action.type)}")
+
+
+def _ids(chart: Chart) -> dict[str, str]:
+    """Path -> an XML id: the path itself, as long as it is one. The root's is the chart's id."""
+    ids: dict[str, str] = {}
+    for path in chart.states:
+        plain = re.sub(r"[^A-Za-z0-9_.-]", lambda match: f"_{ord(match[0]):x}_", path or chart.id)
+        plain = plain if re.match(r"[A-Za-z_]", plain) else f"_{plain}"
+        ids[path] = _free(plain, ids)
+    return ids
+
+
+def _free(wanted: str, ids: dict[str, str]) -> str:
+    while wanted in ids.values():
+        wanted += "_"
+    return wanted
+
+
+def _tag(state: StateDef) -> tuple[str, str]:
+    if state.kind in ("shallow_history", "deep_history"):
+        return "history", state.kind.removesuffix("_history")
+    return (state.kind if state.kind in ("parallel", "final") else "state"), ""
+
+
+def _transitions(state: StateDef) -> tuple[TransitionDef, ...]:
+    return (*state.on, *state.always, *state.after)
+
+
+def _actions(state: StateDef) -> Iterator[Action]:
+    yield from (*state.entry, *state.exit)
+    for each in _transitions(state):
+        yield from each.actions
+
+
+def _rank(event: str) -> int:
+    """Exact names first, then the longer prefix: the order in which the machine tries them."""
+    return -len(event) if event != "*" and event.endswith(".*") else 0 if event == "*" else -10_000
+
+
+def _armed(delay_ms: int | None, event: str) -> str:
+    delay = f"{delay_ms}ms" if (delay_ms or 0) % 1000 else f"{(delay_ms or 0) // 1000}s"
+    return _empty("send", event=event, id=event, delay=delay)
+
+
+def _token(event: str) -> str:
+    """An event name as SCXML's NMTOKEN; odd characters by their number."""
+    return re.sub(r"[^A-Za-z0-9_.*:-]", lambda match: f"_{ord(match[0]):x}_", event)
+
+
+def _open(tag: str, **values: str) -> str:
+    """The start tag, with the attributes that are not empty."""
+    written = [f" {name}={quoteattr(visible(value))}" for name, value in values.items() if value]
+    return f"<{tag}{''.join(written)}>"
+
+
+def _empty(tag: str, **values: str) -> str:
+    return f"{_open(tag, **values)[:-1]}/>"
+
+
+def _comment(*parts: str) -> str:
+    text = "; ".join(one_line(part) for part in parts if part)
+    return f"<!-- {text.replace('--', '- -').replace('--', '- -')} -->"
+
+
+def _block(tag: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield from [f"<{tag}>", *_indented(iter(lines)), f"</{tag}>"]
+
+
+def _indented(lines: Iterator[str]) -> Iterator[str]:
+    return (f"  {line}" for line in lines)

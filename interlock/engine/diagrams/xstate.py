@@ -1,0 +1,170 @@
+"""XState v5: the chart as the JSON that ``createMachine`` takes.
+
+Guards and actions are references by name, with their texts as parameters: ``expression`` and ``refused``
+are the guards, ``assign``, ``emit`` and ``raise`` the actions; who runs the machine fills them in by
+``setup``. A transition's ``require`` rows stand before it as a candidate that goes nowhere, with the guard
+``refused``. What XState has no place for (the commands with their schemas) stands in ``meta``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from interlock.engine.chart import Action, Assign, Chart, Emit, Raise, Requirement, StateDef, TransitionDef
+from interlock.engine.diagrams.identifiers import plain_ids
+from interlock.engine.diagrams.model import DiagramError
+
+_DONE = "done.state."
+
+
+def xstate_source(chart: Chart, *, brief: bool = False) -> str:
+    """The configuration as indented JSON. ``brief``: states and events only.
+
+    Raises DiagramError where an ``initial`` is no child of its state: XState has no such thing.
+    """
+    config = _Writer(chart, brief).machine()
+    return orjson.dumps(config, option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+class _Writer:
+    def __init__(self, chart: Chart, brief: bool) -> None:
+        self.chart = chart
+        self.brief = brief
+        self.ids = plain_ids(chart.states)
+
+    def machine(self) -> dict[str, Any]:
+        chart = self.chart
+        commands = {command.name: self.command(command) for command in chart.commands.values()}
+        return {
+            "id": chart.id,
+            "version": str(chart.version),
+            **({"description": chart.description} if chart.description else {}),
+            **(
+                {}
+                if self.brief
+                else {"context": {name: each.default for name, each in chart.context.items()}}
+            ),
+            **self.state(chart.root),
+            **({} if self.brief else {"meta": {"commands": commands}}),
+        }
+
+    def command(self, command: Any) -> dict[str, Any]:
+        return _present(
+            creates=command.creates,
+            data=dict(command.schema.get("properties", {})),
+            required=list(command.schema.get("required", [])),
+            by=list(command.by),
+            require=[_row(row) for row in command.require],
+            description=command.description,
+        )
+
+    def state(self, state: StateDef) -> dict[str, Any]:
+        if state.kind in ("shallow_history", "deep_history"):
+            return self.history(state)
+        on: dict[str, list[dict[str, Any]]] = {}
+        done: list[dict[str, Any]] = []
+        for each in state.on:
+            is_own = each.event == _DONE + state.path
+            rows = done if is_own else on.setdefault(self.event(each.event), [])
+            rows += self.candidates(each)
+        after: dict[str, list[dict[str, Any]]] = {}
+        for each in state.after:
+            after.setdefault(str(each.delay_ms), []).extend(self.candidates(each))
+        return _present(
+            id=self.ids[state.path] if state.path and self.odd(state.path) else "",
+            type=state.kind if state.kind in ("parallel", "final") else "",
+            initial=self.initial(state),
+            description=state.description if state.path else "",
+            tags=list(state.tags),
+            entry=self.actions(state.entry),
+            exit=self.actions(state.exit),
+            on={event: _one(rows) for event, rows in on.items()},
+            onDone=_one(done),
+            always=_one([row for each in state.always for row in self.candidates(each)]),
+            after={delay: _one(rows) for delay, rows in after.items()},
+            states={child.name: self.state(child) for child in state.children},
+        )
+
+    def initial(self, state: StateDef) -> str:
+        if state.kind != "compound" or not state.initial:
+            return ""
+        child = next((child.name for child in state.children if child.path == state.initial[0]), None)
+        if child is None:
+            where = state.path or self.chart.id
+            raise DiagramError(
+                f"XState's initial states are children: {where!r} begins at {state.initial[0]!r}, further below."
+                " Give each state on the way its own 'initial'."
+            )
+        return child
+
+    def history(self, state: StateDef) -> dict[str, Any]:
+        above = f"{state.path.rpartition('.')[0]}."
+        targets = [
+            self.target(path) if self.odd(path) else path.removeprefix(above) for path in state.initial
+        ]
+        return _present(
+            id=self.ids[state.path] if self.odd(state.path) else "",
+            type="history",
+            history=state.kind.removesuffix("_history"),
+            target=_one(targets),
+            description=state.description,
+        )
+
+    def candidates(self, made: TransitionDef) -> Iterator[dict[str, Any]]:
+        guard = made.guard.source if made.guard and not self.brief else None
+        if made.require and not self.brief:
+            rows = [_row(row) for row in made.require]
+            yield {"guard": {"type": "refused", "params": {"guard": guard, "require": rows}}}
+        yield _present(
+            target=_one([self.target(path) for path in made.targets]),
+            guard={} if guard is None else {"type": "expression", "params": {"expression": guard}},
+            reenter=made.reenter,
+            actions=self.actions(made.actions),
+            description=made.description,
+            meta={"ignore": True} if made.ignore else {},
+        )
+
+    def target(self, path: str) -> str:
+        return f"#{self.ids[path]}" if self.odd(path) else f"#{self.chart.id}.{path}"
+
+    def odd(self, path: str) -> bool:
+        """Whether XState would read a path, or its machine's id, as something else; such a state gets an id."""
+        return not re.fullmatch(r"[\w-]+(\.[\w-]+)*", path) or not re.fullmatch(r"[\w-]+", self.chart.id)
+
+    def event(self, event: str) -> str:
+        if event.startswith(_DONE) and event.removeprefix(_DONE) in self.chart.states:
+            return f"xstate.{_DONE}{self.target(event.removeprefix(_DONE))[1:]}"
+        return event
+
+    def actions(self, actions: Sequence[Action]) -> list[dict[str, Any]]:
+        return [] if self.brief else [_action(action) for action in actions]
+
+
+def _action(action: Action) -> dict[str, Any]:
+    if isinstance(action, Assign):
+        return {
+            "type": "assign",
+            "params": {name: value.source for name, value in action.fields.items()},
+        }
+    if isinstance(action, Raise):
+        return {"type": "raise", "params": {"event": action.event}}
+    assert isinstance(action, Emit)
+    return {"type": "emit", "params": {"type": action.type}}
+
+
+def _row(row: Requirement) -> dict[str, Any]:
+    error = {"class": row.error_class, "code": row.code, "message": row.message}
+    return {"check": row.check.source, "error": error}
+
+
+def _one(rows: list[Any]) -> Any:
+    return rows[0] if len(rows) == 1 else rows
+
+
+def _present(**values: Any) -> dict[str, Any]:
+    """The words that say something: no empty text, list or object, no ``false``."""
+    return {name: value for name, value in values.items() if value not in ("", [], {}, False, None)}
