@@ -28,6 +28,7 @@ SHELL = {
     "interlock.engine.publishing": "puts commands on the ingress stream, and makes their ids",
     "interlock.engine.subscriptions": "keeps the webhooks",
     "interlock.engine.delivery_log": "keeps deliveries and attempts",
+    "interlock.engine.tokens": "keeps the tokens' hashes",
     "interlock.engine.secrets": "reads the key file, encrypts with fresh nonces",
     "interlock.engine.embedded": "runs a server process",
     "interlock.engine.lifeline": "ties a child process to its parent",
@@ -45,6 +46,7 @@ LIBRARIES = {
         "interlock.engine.publishing": "the ingress stream and replies",
         "interlock.engine.subscriptions": "the webhooks' hash, changed under WATCH",
         "interlock.engine.delivery_log": "deliveries and attempts",
+        "interlock.engine.tokens": "the tokens' hash",
         "interlock.engine.secrets": "which key the deployment's secrets are under",
     },
     "rq": {"interlock.workers.rq_adapter": "one major version pinned, behind one module"},
@@ -56,10 +58,20 @@ LIBRARIES = {
         "interlock.workers.http_client": "the one way out: address vetted, total deadline, no redirects",
         "interlock.cli.demo.receiver": "the demo's customer: a server, it makes no requests",
     },
+    "fastapi": {},
+    "starlette": {},
+    "uvicorn": {"interlock.gateway.server": "the one that runs it"},
 }
 """Libraries with sharp edges, and the modules that may import them."""
 
-LIBRARIES_OF_A_LAYER = {"redis": {"workers": "type names and errors of the client they are given"}}
+LIBRARIES_OF_A_LAYER = {
+    "redis": {
+        "workers": "type names and errors of the client they are given",
+        "gateway": "type names and errors of the client it is given",
+    },
+    "fastapi": {"gateway": "what it is made of"},
+    "starlette": {"gateway": "what FastAPI is made of"},
+}
 """Layers in which every module may import a library."""
 
 ENVIRONMENT_READERS = {
@@ -256,6 +268,14 @@ def test_the_code_keeps_the_rule(rule: Rule) -> None:
         (libraries_stay_where_they_belong, "interlock.workers.pump", "from rq import Queue"),
         (libraries_stay_where_they_belong, "interlock.cli.main", "import redis"),
         (libraries_stay_where_they_belong, "interlock.engine.step", "from transitions import Machine"),
+        (libraries_stay_where_they_belong, "interlock.workers.supervisor", "import uvicorn"),
+        (
+            libraries_stay_where_they_belong,
+            "interlock.engine.tokens",
+            "from fastapi.security import HTTPBasic",
+        ),
+        (libraries_stay_where_they_belong, "interlock.cli.serve", "from starlette.types import ASGIApp"),
+        (imports_flow_one_way, "interlock.gateway.app", "from interlock.cli.inputs import settings"),
         (the_environment_is_read_where_the_table_says, "interlock.workers.pump", "x = os.environ.get('A')"),
         (the_environment_is_read_where_the_table_says, "interlock.workers.pump", "x = os.getenv('A')"),
         (nothing_runs_code_from_data, "interlock.workers.jobs", "import pickle"),

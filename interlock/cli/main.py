@@ -21,8 +21,9 @@ from interlock.cli.output import say
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo.command", "The whole way once, on real input, with an embedded server."),
-    "dev": ("processes", "An embedded server with workers for development; Ctrl-C stops all."),
+    "dev": ("processes", "An embedded server with workers and HTTP for development; Ctrl-C stops all."),
     "worker": ("processes", "Run the workers that apply commands and deliver webhooks."),
+    "serve": ("serve", "Run the gateway: commands and instances over HTTP."),
     "publish": ("publish", "Send a command to an instance."),
     "show": ("instances", "An instance as it is now."),
     "history": ("instances", "What happened to an instance, version by version."),
@@ -33,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diagram": ("diagram", "Draw a chart, or where an instance stands in it."),
     "webhook": ("webhook", "Who is told what happens: subscriptions and their deliveries."),
     "dead": ("dead", "Commands that could not be applied."),
+    "token": ("token", "Who may come in over HTTP: make, list and revoke tokens."),
     "doctor": ("doctor", "Look for what is wrong with this deployment."),
     "chart": ("chart_versions", "What is different between two versions of a chart."),
     "schema": ("charts", "The JSON Schema of charts, commands, events or the configuration."),

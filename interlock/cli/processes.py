@@ -37,19 +37,32 @@ def worker(
 @app.command()
 def dev(
     data_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where the data live.")] = Path(".interlock"),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the server; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of HTTP; 0 takes a free one.")] = 0,
+    redis_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the embedded server; 0 takes a free one.")
+    ] = 0,
     charts: Annotated[
         list[Path] | None,
         typer.Option(metavar="DIR", help="Charts beside the shipped ones; may be repeated."),
     ] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that apply commands.")] = 2,
 ) -> None:
-    """An embedded server with workers for development; Ctrl-C stops all.
+    """An embedded server with workers and HTTP for development; Ctrl-C stops all.
 
-    DIR/dev.json says where everything is once it is ready.
+    DIR/dev.json says where everything is once it is ready, and holds a token of an admin.
     """
-    from interlock.workers.dev import run_dev
+    from interlock.cli.serve import need_http
 
-    code = run_dev(settings(), data_dir, port=port, charts=tuple(charts or ()), processes=processes)
+    need_http()
+    from interlock.cli.dev import run_dev
+
+    code = run_dev(
+        settings(),
+        data_dir,
+        port=port,
+        redis_port=redis_port,
+        charts=tuple(charts or ()),
+        processes=processes,
+    )
     if code:
         raise typer.Exit(code)

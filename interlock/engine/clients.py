@@ -5,6 +5,9 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from interlock.engine.errors import ServerUnreachable
 from interlock.engine.settings import Settings
@@ -39,6 +42,24 @@ def connect(settings: Settings, *, url: str | None = None, timeout_seconds: floa
 def connect_rq(settings: Settings) -> redis.Redis:
     """A client of the server that holds RQ's queues; the state's own where none is named."""
     return connect(settings, url=settings.rq_redis_url)
+
+
+def connect_async(settings: Settings, *, connections: int) -> redis.asyncio.Redis:
+    """A client of the state's server for an event loop; it connects when it is first used.
+
+    ``connections``: at most so many; whoever needs one more waits for it for 5 s. A command whose connection
+    breaks is tried once more, on a new connection.
+    """
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        settings.redis_url,
+        max_connections=connections,
+        timeout=5,
+        socket_connect_timeout=5,
+        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 1),
+    )
+    return redis.asyncio.Redis.from_pool(pool)
 
 
 def shown_url(url: str) -> str:

@@ -85,7 +85,8 @@ class RegisteredCharts:
         command = entry["command"]
         if command:
             declared = chart.commands.get(command["name"])
-            given = (command["data"] or {}) if declared else {}  # of an unknown command, what is private is too
+            # Of a command that this chart does not declare, nobody knows what is private.
+            given = (command["data"] or {}) if declared else {}
             data = {name: value for name, value in given.items() if declared and name not in declared.private}
             shown["command"] = {"id": command["id"], "name": command["name"], "data": data}
         return shown

@@ -47,7 +47,7 @@ DEV = """
 import sys
 from pathlib import Path
 from interlock.engine.settings import Settings
-from interlock.workers.dev import run_dev
+from interlock.cli.dev import run_dev
 sys.exit(run_dev(Settings(), Path(sys.argv[1]), processes=1))
 """
 KEYS = Keys()

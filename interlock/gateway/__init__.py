@@ -1,0 +1,1 @@
+"""HTTP: the native API. It holds no business rule; commands go the way of all commands."""

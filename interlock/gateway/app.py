@@ -1,0 +1,62 @@
+"""The application: routes, the answers to what goes wrong, and the shield around both."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp
+
+from interlock import __version__
+from interlock.gateway import health, native
+from interlock.gateway.deployment import ServedDeployment
+from interlock.gateway.problems import MEDIA_TYPE, answer_problems
+from interlock.gateway.shapes import PROBLEM_SCHEMA
+from interlock.gateway.shield import Shield
+
+
+def make_app(deployment: ServedDeployment) -> ASGIApp:
+    """The whole gateway as an ASGI application; it closes the deployment's connections when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await deployment.close()
+
+    app = FastAPI(
+        title="Interlock",
+        version=__version__,
+        description="Commands to statecharts, and what became of them.",
+        lifespan=lifespan,
+        # Pages of documentation would load scripts from elsewhere; the document itself is enough.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.openapi = partial(_document, app, app.openapi)  # type: ignore[method-assign]
+    app.state.deployment = deployment
+    answer_problems(app)
+    app.include_router(health.router)
+    app.include_router(native.router)
+    return Shield(app, deployment.settings.max_command_bytes)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return f"{route.tags[0]}_{route.name}"
+
+
+def _document(app: FastAPI, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The OpenAPI document; FastAPI calls every answer application/json, problems are not."""
+    if app.openapi_schema is None:
+        for path in make()["paths"].values():
+            for operation in path.values():
+                for response in operation["responses"].values():
+                    content = response.get("content", {})
+                    if content.get("application/json", {}).get("schema") == PROBLEM_SCHEMA:
+                        content[MEDIA_TYPE] = content.pop("application/json")
+    return make()

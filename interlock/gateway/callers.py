@@ -1,0 +1,87 @@
+"""Who calls: a token, as a bearer or as Basic ``key_id:secret``, and what its principal may do here."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBasic, HTTPBearer
+
+from interlock.engine import tokens
+from interlock.engine.tokens import Principal
+from interlock.gateway.deployment import Deployment
+from interlock.gateway.problems import Problem, unauthorized
+
+READERS = frozenset({"system", "admin"})
+"""Kinds that may read. Agents and others will read by permission, once instances say whose they are."""
+
+
+class _Declared(HTTPBasic):
+    """Says in the OpenAPI document that Basic is taken; reading the header is done by `caller`."""
+
+    async def __call__(self, request: Request) -> None:  # type: ignore[override]
+        del request
+
+
+_BEARER = HTTPBearer(
+    auto_error=False, scheme_name="bearer", description="A token of `interlock token create`."
+)
+_BASIC = _Declared(auto_error=False, scheme_name="basic", description="Its `key_id` and `secret`.")
+
+
+async def caller(
+    request: Request,
+    deployment: Deployment,
+    _bearer: Annotated[object, Security(_BEARER)],
+    _basic: Annotated[object, Security(_BASIC)],
+) -> Principal:
+    """The principal of the request's token. Raises Problem: 401, and 403 for another tenant's."""
+    credentials = _credentials(request.headers.get("authorization", ""))
+    if credentials is None:
+        raise unauthorized(
+            "Send a token: `Authorization: Bearer TOKEN`, or Basic with its key id and secret."
+        )
+    key_id, secret = credentials
+    principal = tokens.verify(await deployment.token(key_id), secret)
+    if principal is None:
+        raise unauthorized("This token is unknown or revoked. Make one with `interlock token create`.")
+    if principal.tenant != tokens.DEFAULT_TENANT:
+        # Instances do not say whose they are yet: so there is nothing here that is surely this tenant's.
+        raise Problem(
+            403,
+            "tenant_not_served",
+            f"This API serves the tenant {tokens.DEFAULT_TENANT!r} alone so far; the token is of another.",
+        )
+    return principal
+
+
+Caller = Annotated[Principal, Depends(caller)]
+
+
+async def reader(principal: Caller) -> Principal:
+    """The principal, where it may read. Raises Problem (403)."""
+    if principal.kind not in READERS:
+        raise Problem(
+            403,
+            "forbidden",
+            f"Reading needs a token of kind {' or '.join(sorted(READERS))}; this one is of kind {principal.kind}.",
+        )
+    return principal
+
+
+Reader = Annotated[Principal, Depends(reader)]
+
+
+def _credentials(header: str) -> tuple[str, str] | None:
+    """Key id and secret of an Authorization header, or None where it holds none."""
+    scheme, _, rest = header.strip().partition(" ")
+    if scheme.lower() == "bearer" and rest:
+        return tokens.split(rest.strip())
+    if scheme.lower() == "basic":
+        try:
+            key_id, colon, secret = b64decode(rest.strip(), validate=True).decode().partition(":")
+        except ValueError:
+            return None
+        return (key_id, secret) if colon else None
+    return None

@@ -1,0 +1,62 @@
+"""The deployment that the gateway serves: what every route needs, made once a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+import redis.asyncio
+from fastapi import Depends, Request
+
+from interlock.engine.clients import connect, connect_async
+from interlock.engine.settings import Settings
+from interlock.engine.store import Store
+from interlock.gateway.commanding import MAX_WAITING, CommandPort
+from interlock.statecharts.registered import RegisteredCharts
+
+_QUICK_CONNECTIONS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ServedDeployment:
+    """``store`` and ``charts`` block: they are for routes that run in a thread (``def``, not ``async def``)."""
+
+    settings: Settings
+    store: Store
+    charts: RegisteredCharts
+    commands: CommandPort
+    quick: redis.asyncio.Redis
+    waiting: redis.asyncio.Redis
+
+    @classmethod
+    def open(cls, settings: Settings) -> ServedDeployment:
+        """Connect. Raises ServerUnreachable."""
+        store = Store.open(connect(settings), settings)
+        # The waiting ones have a pool of their own, so that they never hold up who asks for a token. The few
+        # more connections are for publishing without waiting.
+        waiting = connect_async(settings, connections=MAX_WAITING + _QUICK_CONNECTIONS)
+        return cls(
+            settings=settings,
+            store=store,
+            charts=RegisteredCharts(store),
+            commands=CommandPort(waiting, store.keys),
+            quick=connect_async(settings, connections=_QUICK_CONNECTIONS),
+            waiting=waiting,
+        )
+
+    async def token(self, key_id: str) -> bytes | None:
+        """What is stored under a token's key id."""
+        return cast("bytes | None", await self.quick.hget(self.store.keys.tokens, key_id))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.quick.aclose()
+        await self.waiting.aclose()
+        self.store.client.close()
+
+
+async def _of(request: Request) -> ServedDeployment:
+    return cast(ServedDeployment, request.app.state.deployment)
+
+
+Deployment = Annotated[ServedDeployment, Depends(_of)]

@@ -1,0 +1,45 @@
+"""Whether the gateway lives, and whether the deployment behind it does its work. No token is asked for."""
+
+from __future__ import annotations
+
+import time
+
+import redis
+from fastapi import APIRouter, Response
+
+from interlock.engine.messages import format_time, time_from_ms
+from interlock.gateway.deployment import Deployment
+from interlock.gateway.native import answer, problems
+from interlock.gateway.problems import unreachable
+from interlock.gateway.shapes import Readiness
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez", response_model=None, openapi_extra={"security": []})
+async def livez() -> Response:
+    """This process answers."""
+    return answer({"status": "alive"})
+
+
+@router.get(
+    "/readyz",
+    response_model=None,
+    responses={200: {"model": Readiness}, **problems(503)},
+    openapi_extra={"security": []},
+)
+def readyz(deployment: Deployment) -> Response:
+    """The server of the state answers; how much waits there, and for how long the first timer has been due."""
+    now_ms = time.time() * 1000
+    try:
+        backlog, due_ms = deployment.store.backlog(), deployment.store.earliest_timer_ms()
+    except (redis.ConnectionError, redis.TimeoutError):
+        raise unreachable() from None
+    return answer(
+        {
+            "status": "ready",
+            "backlog": backlog,
+            "earliest_timer": None if due_ms is None else format_time(time_from_ms(due_ms)),
+            "timer_lag_seconds": 0.0 if due_ms is None else max(0.0, round((now_ms - due_ms) / 1000, 3)),
+        }
+    )

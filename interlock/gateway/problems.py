@@ -1,0 +1,119 @@
+"""What the gateway itself says no to, as RFC 9457 problems (``application/problem+json``).
+
+A refusal by the engine is no problem but a result: it is answered as it comes, with a fitting status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import redis
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from interlock.engine.errors import ServerUnreachable
+
+CHALLENGE = 'Bearer realm="interlock", Basic realm="interlock", charset="UTF-8"'
+MEDIA_TYPE = "application/problem+json"
+
+_SERVER_AWAY = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.ReadOnlyError,
+    ServerUnreachable,
+)
+"""What passes: the server is down, full, or a replica until somebody makes it a primary."""
+
+log = structlog.get_logger()
+
+
+class Problem(Exception):
+    """Ends a request. ``code``: a stable word for programs; ``detail``: a sentence that ends with the next step.
+
+    ``facts``: further members, JSON-serialisable.
+    """
+
+    def __init__(
+        self, status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+        self.headers, self.facts = dict(headers or {}), facts
+
+    def response(self) -> Response:
+        """The problem as it goes out. ``type`` is about:blank, so ``title`` is the status's own phrase."""
+        body = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            **self.facts,
+        }
+        return Response(orjson.dumps(body), self.status, self.headers, MEDIA_TYPE)
+
+
+def unauthorized(detail: str) -> Problem:
+    """401, with what to authenticate by."""
+    return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": CHALLENGE})
+
+
+def unreachable(**facts: Any) -> Problem:
+    """503: the server of the state does not answer."""
+    return Problem(
+        503,
+        "server_unreachable",
+        "The server that holds the state does not answer. Try again, a command under the same id.",
+        headers={"Retry-After": "1"},
+        **facts,
+    )
+
+
+def answer_problems(app: FastAPI) -> None:
+    """Have every error of ``app`` answered as a problem, none with what happened inside."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    for kind in _SERVER_AWAY:
+        app.add_exception_handler(kind, _unreachable)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.response()
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    # Places and reasons only: what was sent may be a secret.
+    found = [
+        {"place": ".".join(str(part) for part in one["loc"]), "message": one["msg"]} for one in error.errors()
+    ]
+    detail = "; ".join(f"{one['place']}: {one['message']}" for one in found)
+    return Problem(422, "invalid_request", f"{detail}. Correct it.", errors=found).response()
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = HTTPStatus(error.status_code).name.lower()
+    detail = {404: "There is nothing at this path. GET /openapi.json lists what there is."}
+    text = detail.get(error.status_code, f"{error.detail}.")
+    return Problem(error.status_code, code, text, headers=error.headers).response()
+
+
+async def _unreachable(_request: Request, error: Exception) -> Response:
+    log.warning("server_unreachable", error=type(error).__name__)
+    return unreachable().response()
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
+    return Problem(500, "internal", "A fault of ours; the gateway's log tells more.").response()

@@ -1,0 +1,70 @@
+"""The process that serves HTTP: a listening socket, uvicorn on it, an orderly end."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from interlock.engine.settings import Settings
+from interlock.gateway.app import make_app
+from interlock.gateway.deployment import ServedDeployment
+
+_GRACE_SECONDS = 10
+_BACKLOG = 2048
+
+log = structlog.get_logger()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes a free one. Raises OSError where the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+
+
+def url_of(listening: socket.socket) -> str:
+    """``http://127.0.0.1:8080``."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(settings: Settings, listening: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what is under way; a second signal ends at once.
+
+    For the main thread. Raises ServerUnreachable where no server answers at the start; one that goes away
+    later is waited for.
+    """
+    deployment = ServedDeployment.open(settings)
+    config = uvicorn.Config(
+        make_app(deployment),
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    # uvicorn sends the signal to itself again when it has ended; that is not to end us, we end by returning.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _nothing)
+    log.info("listening", http_url=url_of(listening))
+    _Server(config, deployment).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, deployment: ServedDeployment) -> None:
+        super().__init__(config)
+        self._deployment = deployment
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit
+        self._deployment.commands.stopping = True
+        super().handle_exit(sig, frame)
+
+
+def _nothing(signum: int, frame: FrameType | None) -> None:
+    """Keeps a signal from ending the process."""

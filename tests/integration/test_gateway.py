@@ -1,0 +1,743 @@
+"""The gateway as a process, over real HTTP, with real workers and a real server behind it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+import pytest
+import redis
+
+from interlock.engine import tokens
+from interlock.engine.embedded import EmbeddedServer
+from interlock.engine.errors import ErrorClass
+from interlock.engine.keys import Keys
+from interlock.engine.settings import Settings
+from interlock.gateway.native import HTTP_STATUS
+from tests.integration.http_client import (
+    PROGRAM,
+    Answer,
+    Client,
+    basic,
+    environment,
+    free_port,
+    start,
+    url_in,
+    wait_until,
+)
+
+PARCEL = """\
+id: parcel
+version: 1
+description: Something on its way.
+context:
+  owner: {type: string}
+  weight: {type: integer, default: 0}
+  pin: {type: [string, "null"], default: null, public: false}
+commands:
+  post: {creates: true, data: {owner: {type: string}, pin: {type: string, public: false}}, required: [owner]}
+  send: {by: [agent, admin]}
+  weigh: {data: {grams: {type: integer}}, required: [grams]}
+  divide: {data: {by: {type: integer}}, required: [by]}
+  lose: {}
+  deliver: {}
+index: [owner]
+initial: posted
+states:
+  posted:
+    after: {1h: late}
+    on:
+      send: sent
+      weigh: {actions: [{assign: {weight: data.grams}}]}
+      divide: {guard: "10 // data.by > 0", actions: [{assign: {weight: 1}}]}
+      lose: {require: [{check: "false", error: {class: guard_failed, code: insured, message: It is insured.}}]}
+  late: {}
+  sent: {on: {deliver: delivered}}
+  delivered: {type: final}
+"""
+KEYS = Keys()
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A running deployment with a gateway. ``admin``: a client with an admin's token."""
+
+    url: str
+    client: redis.Redis
+    environ: dict[str, str]
+    admin: Client
+
+    def with_token(self, kind: str, **wish: Any) -> Client:
+        return Client(self.url, tokens.create(self.client, KEYS, kind, **wish)["token"])
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    directory = tmp_path_factory.mktemp("gateway")
+    (directory / "charts").mkdir()
+    (directory / "charts" / "parcel.yaml").write_text(PARCEL)
+    with EmbeddedServer(directory / "data") as server, redis.Redis.from_url(server.url) as client:
+        environ = environment(INTERLOCK_REDIS_URL=server.url, INTERLOCK_CHARTS=str(directory / "charts"))
+        log = directory / "serve.log"
+        processes = [
+            start(log, environ, "serve", "--port", "0"),
+            start(directory / "worker.log", environ, "worker"),
+        ]
+        try:
+            url = url_in(log, processes[0])
+            admin = Client(url, tokens.create(client, KEYS, "admin", id="root")["token"])
+            yield Gateway(url, client, environ, admin)
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            assert [process.wait(20) for process in processes] == [0, 0], log.read_text()
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
+def read(admin: Client, address: str) -> Any:
+    answer = admin.get(f"/interlock/v1/instances/{address}")
+    assert answer.status == 200, answer.raw
+    return answer.body
+
+
+# Health
+
+
+def test_health_is_told_without_a_token(gateway: Gateway) -> None:
+    stranger = Client(gateway.url)
+    assert stranger.get("/livez").body == {"status": "alive"}
+    assert gateway.admin.command("parcel/timed", "post", data={"owner": "ann"}).status == 200
+    answer = stranger.get("/readyz")
+    assert (answer.status, answer.body["status"], answer.body["timer_lag_seconds"]) == (200, "ready", 0)
+    assert answer.body["earliest_timer"] is not None
+    assert answer.body["backlog"] == 0
+
+
+def test_readiness_tells_how_late_the_first_timer_is(gateway: Gateway) -> None:
+    timers = KEYS.partition(0).timers
+    gateway.client.zadd(timers, {"[]": (time.time() - 90) * 1000})
+    late = Client(gateway.url).get("/readyz").body["timer_lag_seconds"]
+    gateway.client.zrem(timers, "[]")
+    assert late == 0 or 90 <= late < 120  # 0: a worker was faster and has dropped what is no timer
+
+
+# Who comes in
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (method, path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_every_operation_of_the_api_demands_a_token(gateway: Gateway) -> None:
+    stranger = Client(gateway.url)
+    document = stranger.get("/openapi.json").body
+    asked = [one for one in operations(document) if one[1].startswith("/interlock/v1")]
+    assert len(asked) >= 5
+    for method, path, _ in asked:
+        answer = stranger.send(method.upper(), path.replace("{", "").replace("}", ""))
+        assert (answer.status, answer.is_problem) == (401, True), path
+        assert "Bearer" in answer.headers["www-authenticate"]
+        assert "Basic" in answer.headers["www-authenticate"]
+
+
+def test_the_openapi_document_says_what_is_asked_for_and_what_may_come(gateway: Gateway) -> None:
+    found = operations(Client(gateway.url).get("/openapi.json").body)
+    ids = [operation["operationId"] for _, _, operation in found]
+    assert len(set(ids)) == len(ids)
+    for _, path, operation in found:
+        if path.startswith("/interlock/v1"):
+            assert operation["security"] == [{"bearer": []}, {"basic": []}]
+            assert {"200", "401", "403"} <= operation["responses"].keys()
+            assert list(operation["responses"]["401"]["content"]) == ["application/problem+json"]
+        else:
+            assert operation["security"] == []
+
+
+def test_the_document_describes_the_command_that_is_taken(gateway: Gateway) -> None:
+    document = Client(gateway.url).get("/openapi.json").body
+    body = document["paths"]["/interlock/v1/commands"]["post"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    assert schema["required"] == ["machine", "key", "name"]
+    assert not {"actor", "reply_to"} & schema["properties"].keys()
+
+
+def test_a_token_is_a_bearer_and_a_name_with_a_password(gateway: Gateway) -> None:
+    made = tokens.create(gateway.client, KEYS, "admin")
+    stranger = Client(gateway.url)
+    path = "/interlock/v1/instances/parcel"
+    assert stranger.get(path, authorization=f"Bearer {made['token']}").status == 200
+    assert stranger.get(path, authorization=f"bearer {made['token']}").status == 200
+    assert stranger.get(path, authorization=basic(made["key_id"], made["secret"])).status == 200
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "Bearer",
+        "Bearer {key_id}",
+        "Bearer {key_id}.",
+        "Bearer {key_id}.{secret}x",
+        "Bearer ik_0.{secret}",
+        "Basic !",
+        "Basic e2tleV9pZH0=",
+        "Digest {token}",
+        "Bearer \xff",
+    ],
+)
+def test_what_is_no_token_is_answered_401(gateway: Gateway, authorization: str) -> None:
+    made = tokens.create(gateway.client, KEYS, "admin")
+    header = authorization.format(**made)
+    answer = Client(gateway.url).get("/interlock/v1/instances/parcel", authorization=header)
+    assert (answer.status, answer.is_problem) == (401, True)
+    assert made["secret"].encode() not in answer.raw
+
+
+def test_a_revoked_token_is_refused_at_once(gateway: Gateway) -> None:
+    made = tokens.create(gateway.client, KEYS, "admin")
+    client = Client(gateway.url, made["token"])
+    assert client.get("/interlock/v1/instances/parcel").status == 200
+    tokens.revoke(gateway.client, KEYS, made["key_id"])
+    assert client.get("/interlock/v1/instances/parcel").status == 401
+
+
+@pytest.mark.parametrize("kind", ["agent", "supervisor", "integration", "bot"])
+def test_only_system_and_admin_may_read_so_far(gateway: Gateway, kind: str) -> None:
+    gateway.admin.command("parcel/read", "post", data={"owner": "ann"})
+    client = gateway.with_token(kind, permissions=["read:*"])
+    for path in ("instances/parcel", "instances/parcel/read", "instances/parcel/read/history", "commands/x"):
+        answer = client.get(f"/interlock/v1/{path}")
+        assert (answer.status, answer.is_problem) == (403, True)
+    assert gateway.with_token("system").get("/interlock/v1/instances/parcel/read").status == 200
+
+
+def test_another_tenant_is_not_served(gateway: Gateway) -> None:
+    stranger = gateway.with_token("admin", tenant="acme")
+    assert stranger.get("/interlock/v1/instances/parcel").status == 403
+    assert stranger.command("parcel/acme", "post", data={"owner": "ann"}).body["code"] == "tenant_not_served"
+    assert gateway.admin.get("/interlock/v1/instances/parcel/acme").status == 404
+
+
+# Commands
+
+
+def test_a_command_is_applied_and_answered_with_its_result(gateway: Gateway) -> None:
+    answer = gateway.admin.command("parcel/applied", "post", data={"owner": "ann"})
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    result = answer.body
+    assert result.keys() == {"id", "status", "machine", "key", "version", "state", "events", "error"}
+    assert (result["status"], result["version"], result["state"]) == ("applied", 1, ["posted"])
+
+
+def test_the_actor_is_the_tokens_principal(gateway: Gateway) -> None:
+    agent = gateway.with_token("agent", id="ann", permissions=["monitor_tasks"])
+    assert agent.command("parcel/actor", "post", data={"owner": "ann"}).status == 200
+    bot = gateway.with_token("bot")
+    assert bot.command("parcel/actor", "send").status == 403
+    assert agent.command("parcel/actor", "send").status == 200
+    history = read(gateway.admin, "parcel/actor/history")["history"]
+    assert [entry["actor"] for entry in history] == [
+        {"id": "ann", "kind": "agent", "permissions": ["monitor_tasks"]}
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("actor", {"id": "root", "kind": "admin"}), ("actor", None), ("reply_to", "interlock:reply:other")],
+)
+def test_what_the_gateway_fills_in_may_not_be_sent(gateway: Gateway, name: str, value: Any) -> None:
+    agent = gateway.with_token("agent")
+    answer = agent.command("parcel/forged", "post", data={"owner": "ann"}, **{name: value})
+    assert (answer.status, answer.is_problem, answer.body["code"]) == (400, True, "unknown_field")
+    assert name in answer.body["detail"]
+    assert gateway.admin.get("/interlock/v1/instances/parcel/forged").status == 404
+    assert gateway.client.exists("interlock:reply:other") == 0
+
+
+def test_a_command_sent_again_under_its_key_gets_the_first_answer(gateway: Gateway) -> None:
+    headers = {"idempotency_key": '"same-1"'}
+    first = gateway.admin.command("parcel/twice", "post", data={"owner": "ann"}, headers=headers)
+    again = gateway.admin.command(
+        "parcel/twice", "post", data={"owner": "ann"}, headers={"idempotency_key": "same-1"}
+    )
+    assert first.body["id"] == "same-1"
+    assert (again.status, again.body) == (200, first.body | {"duplicate": True})
+    assert read(gateway.admin, "parcel/twice")["version"] == 1
+    other = gateway.admin.command("parcel/twice", "post", data={"owner": "bob"}, headers=headers)
+    assert (other.status, other.body["error"]["class"]) == (409, "id_reused")
+
+
+def test_an_id_of_somebody_else_is_not_answered_with_his_result(gateway: Gateway) -> None:
+    headers = {"idempotency_key": "mine"}
+    gateway.admin.command("parcel/mine", "post", data={"owner": "ann"}, headers=headers)
+    other = gateway.with_token("agent").command("parcel/mine", "post", data={"owner": "ann"}, headers=headers)
+    assert (other.status, other.body["error"]["class"]) == (409, "id_reused")
+
+
+def test_two_bodies_under_one_key_at_once_get_each_its_own_answer(gateway: Gateway) -> None:
+    headers = {"idempotency_key": "at-once"}
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        keys = [f"once-{number}" for number in range(8)]
+        sent = [
+            pool.submit(
+                gateway.admin.command, f"parcel/{key}", "post", data={"owner": "ann"}, headers=headers
+            )
+            for key in keys
+        ]
+        answers = [one.result() for one in sent]
+    assert sorted(answer.status for answer in answers) == [200] + [409] * 7
+    assert [answer.body["key"] for answer in answers] == keys
+
+
+@pytest.mark.parametrize(
+    ("headers", "field", "value"),
+    [({"idempotency_key": "a"}, "id", "b"), ({"if_match": '"1"'}, "expected_version", 2)],
+)
+def test_a_header_and_a_field_that_differ_are_refused(
+    gateway: Gateway, headers: dict[str, str], field: str, value: Any
+) -> None:
+    answer = gateway.admin.command("parcel/differ", "post", headers=headers, **{field: value})
+    assert (answer.status, answer.is_problem, answer.body["code"]) == (400, True, "contradiction")
+
+
+def test_if_match_is_the_version_that_is_expected(gateway: Gateway) -> None:
+    gateway.admin.command("parcel/match", "post", data={"owner": "ann"})
+    etag = gateway.admin.get("/interlock/v1/instances/parcel/match").headers["etag"]
+    assert etag == '"1"'
+    weigh = {"data": {"grams": 5}, "headers": {"if_match": etag}}
+    assert gateway.admin.command("parcel/match", "weigh", **weigh).status == 200
+    stale = gateway.admin.command("parcel/match", "weigh", **weigh)
+    assert (stale.status, stale.body["error"]["class"]) == (409, "stale_version")
+    for header in ('W/"1"', "*", '"one"', '"1", "2"', "-1", ""):
+        answer = gateway.admin.command(
+            "parcel/match", "weigh", data={"grams": 5}, headers={"if_match": header}
+        )
+        assert (answer.status, answer.is_problem) == (400, True), header
+
+
+def test_each_class_of_refusal_has_an_http_status() -> None:
+    assert HTTP_STATUS.keys() == set(ErrorClass)
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "data", "error_class", "status"),
+    [
+        ("parcel/status", "post", {"owner": "bob"}, "already_exists", 409),
+        ("parcel/other", "post", {"owner": 7}, "invalid_data", 422),
+        ("parcel/status", "weigh", {"kilos": 7}, "invalid_data", 422),
+        ("parcel/status", "explode", {}, "unknown_command", 422),
+        ("parcell/status", "post", {}, "unknown_machine", 422),
+        ("parcel/nowhere", "send", {}, "not_found", 404),
+        ("parcel/status", "deliver", {}, "not_accepted", 409),
+        ("parcel/status", "lose", {}, "guard_failed", 409),
+        ("parcel/status", "divide", {"by": 0}, "guard_error", 500),
+    ],
+)
+def test_a_refusal_has_the_status_of_its_class(
+    gateway: Gateway, address: str, name: str, data: dict[str, Any], error_class: str, status: int
+) -> None:
+    gateway.admin.command("parcel/status", "post", data={"owner": "ann"})
+    answer = gateway.admin.command(address, name, data=data)
+    assert (answer.status, answer.body["error"]["class"]) == (status, error_class)
+    assert answer.body["status"] == "refused"
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"machine": 5}, "machine"),
+        ({"key": ""}, "key"),
+        ({"key": "a\nb"}, "key"),
+        ({"data": []}, "data"),
+        ({"colour": "red"}, "colour"),
+        ({"id": "x" * 129}, "id"),
+        ({"expected_version": "1"}, "expected_version"),
+        ({"not_before": "2026-01-01T00:00:00"}, "not_before"),
+    ],
+)
+def test_a_malformed_command_is_refused_by_the_name_of_its_field(
+    gateway: Gateway, fields: dict[str, Any], place: str
+) -> None:
+    body = {"machine": "parcel", "key": "malformed", "name": "post", "data": {"owner": "ann"}} | fields
+    answer = gateway.admin.send("POST", "/interlock/v1/commands?wait=5", orjson.dumps(body))
+    assert (answer.status, answer.is_problem, answer.body["class"]) == (400, True, "malformed")
+    assert place in answer.body["detail"]
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"\xff", b"null", b'{"a":' * 100 + b"1" + b"}" * 100])
+def test_what_is_no_object_or_too_deep_is_refused(gateway: Gateway, raw: bytes) -> None:
+    answer = gateway.admin.send("POST", "/interlock/v1/commands", raw)
+    assert (answer.status, answer.is_problem, answer.body["code"]) == (400, True, "not_an_object")
+
+
+def test_a_form_is_refused(gateway: Gateway) -> None:
+    answer = gateway.admin.send(
+        "POST", "/interlock/v1/commands", b"{}", content_type="application/x-www-form-urlencoded"
+    )
+    assert (answer.status, answer.is_problem) == (415, True)
+
+
+def test_a_body_over_the_limit_is_refused_announced_or_not(gateway: Gateway) -> None:
+    limit = Settings().max_command_bytes
+    whole = gateway.admin.send("POST", "/interlock/v1/commands", b" " * (limit + 1))
+    parts = gateway.admin.send("POST", "/interlock/v1/commands", iter([b" " * 65536] * (limit // 65536 + 1)))
+    for answer in (whole, parts):
+        assert (answer.status, answer.is_problem, answer.body["code"]) == (413, True, "too_large")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    fits = gateway.admin.send("POST", "/interlock/v1/commands", b" " * limit)
+    assert fits.status == 400
+
+
+def test_a_command_that_only_the_workers_find_too_large_is_413_too(gateway: Gateway) -> None:
+    space = Settings().max_command_bytes - 200
+    answer = gateway.admin.command("parcel/large", "post", data={"owner": "a" * space})
+    assert (answer.status, answer.body["error"]["class"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize("wait", ["-1", "61", "soon", "nan", "inf"])
+def test_wait_has_a_range(gateway: Gateway, wait: str) -> None:
+    answer = gateway.admin.send("POST", f"/interlock/v1/commands?wait={wait}", b"{}")
+    assert (answer.status, answer.is_problem, answer.body["errors"][0]["place"]) == (422, True, "query.wait")
+
+
+def test_without_waiting_the_id_is_answered_and_the_result_found_under_it(gateway: Gateway) -> None:
+    answer = gateway.admin.command("parcel/later", "post", wait=0, data={"owner": "ann"}, id="a/b ?")
+    assert (answer.status, answer.body) == (202, {"id": "a/b ?", "status": "pending"})
+    result = wait_until(
+        lambda: (found := gateway.admin.get(answer.headers["location"])).status == 200 and found.body
+    )
+    assert (result["id"], result["status"]) == ("a/b ?", "applied")
+    unknown = gateway.admin.get("/interlock/v1/commands/never-sent")
+    assert (unknown.status, unknown.is_problem) == (404, True)
+
+
+def test_no_answer_in_time_is_202_with_the_id_and_the_command_is_applied_once(gateway: Gateway) -> None:
+    later = time.time() + 2
+    fields = {
+        "data": {"owner": "ann"},
+        "not_before": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(later)),
+        "headers": {"idempotency_key": "slow"},
+    }
+    started = time.monotonic()
+    first = gateway.admin.command("parcel/slow", "post", wait=0.2, **fields)
+    assert (first.status, first.body["id"]) == (202, "slow")
+    assert 0.2 <= time.monotonic() - started < 1.5
+    again = gateway.admin.command("parcel/slow", "post", wait=15, **fields)
+    assert (again.status, again.body["status"]) == (200, "applied")
+    assert read(gateway.admin, "parcel/slow")["version"] == 1
+
+
+def test_many_that_wait_hold_up_nobody(gateway: Gateway) -> None:
+    def wait(number: int) -> Answer:
+        return gateway.admin.command(
+            f"parcel/wait-{number}", "post", wait=3, data={"owner": "ann"}, not_before="2099-01-01T00:00:00Z"
+        )
+
+    with concurrent.futures.ThreadPoolExecutor(60) as pool:
+        waiting = [pool.submit(wait, number) for number in range(60)]
+        wait_until(lambda: len(gateway.client.client_list()) > 60)  # each has a connection: they wait
+        started = time.monotonic()
+        assert gateway.admin.command("parcel/quick", "post", data={"owner": "ann"}).status == 200
+        assert time.monotonic() - started < 1.5
+        assert not any(one.done() for one in waiting)
+        assert {one.result().status for one in waiting} == {202}
+
+
+# Reading
+
+
+def test_private_fields_are_never_shown(gateway: Gateway) -> None:
+    secret = "hunter2-of-ann"
+    answer = gateway.admin.command("parcel/private", "post", data={"owner": "private", "pin": secret})
+    assert answer.status == 200
+    for path in ("parcel/private", "parcel/private/history", "parcel?where=owner%3Dprivate"):
+        shown = gateway.admin.get(f"/interlock/v1/instances/{path}")
+        assert shown.status == 200
+        assert secret.encode() not in shown.raw
+        assert b'"pin"' not in shown.raw
+    raw = gateway.client.get(KEYS.of_instance("parcel", "private").instance("parcel", "private"))
+    assert secret.encode() in raw  # it was there to be shown
+
+
+def test_an_instance_and_its_history_are_shown_in_the_words_of_the_contract(gateway: Gateway) -> None:
+    gateway.admin.command("parcel/words", "post", data={"owner": "ann"})
+    gateway.admin.command("parcel/words", "weigh", data={"grams": 3})
+    instance = read(gateway.admin, "parcel/words")
+    assert instance.keys() == {
+        *("machine", "key", "chart_version", "version", "state"),
+        *("context", "timers", "created_at", "updated_at"),
+    }
+    assert (instance["version"], instance["context"]) == (2, {"owner": "ann", "weight": 3})
+    history = read(gateway.admin, "parcel/words/history")
+    assert [entry["command"]["name"] for entry in history["history"]] == ["post", "weigh"]
+    assert history["next"] is None
+    page = read(gateway.admin, "parcel/words/history?limit=1")
+    assert (len(page["history"]), page["next"]) == (1, 2)
+    rest = read(gateway.admin, "parcel/words/history?first=2")
+    assert [entry["version"] for entry in rest["history"]] == [2]
+
+
+@pytest.mark.parametrize("key", ["a/b", "history", "a/history", "a b?c#d%2F", "é中", "..", "//", "a%"])
+def test_a_key_with_any_characters_is_found(gateway: Gateway, key: str) -> None:
+    assert gateway.admin.command(f"parcel/{key}", "post", data={"owner": "odd"}).status in (200, 409)
+    path = f"/interlock/v1/instances/parcel/{quote(key, safe='').replace('..', '%2E%2E')}"
+    assert gateway.admin.get(path).body["key"] == key
+    assert gateway.admin.get(f"{path}/history").body["history"][0]["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("instances/parcel/nobody", 404),
+        ("instances/parcel/nobody/history", 404),
+        ("instances/nothing", 404),
+        ("instances/nothing/a", 404),
+        ("instances/parcel/", 404),
+        ("instances/parcel/a/b", 404),
+        ("instances", 404),
+        ("instances/parcel/%ff", 422),
+        ("instances/parcel?limit=0", 422),
+        ("instances/parcel?limit=1001", 422),
+        ("instances/parcel?cursor=gA", 400),
+        ("instances/parcel?state=nowhere", 400),
+        ("instances/parcel?where=weight%3D1", 400),
+        ("instances/parcel?where=pin%3D1", 400),
+        ("instances/parcel?where=owner", 400),
+        ("commands", 405),
+    ],
+)
+def test_what_is_not_there_or_not_asked_well_is_a_problem(gateway: Gateway, path: str, status: int) -> None:
+    answer = gateway.admin.get(f"/interlock/v1/{path}")
+    assert (answer.status, answer.is_problem) == (status, True)
+
+
+def test_a_list_is_filtered_and_comes_in_pages(gateway: Gateway) -> None:
+    for number in range(5):
+        gateway.admin.command(f"parcel/list-{number}", "post", data={"owner": "lister"})
+    gateway.admin.command("parcel/list-3", "send")
+
+    def listed(**query: str) -> Any:
+        return read(gateway.admin, f"parcel?{urlencode({'where': 'owner=lister', **query})}")
+
+    assert [one["key"] for one in listed()["instances"]] == [f"list-{number}" for number in range(5)]
+    assert [one["key"] for one in listed(state="sent")["instances"]] == ["list-3"]
+    keys: list[str] = []
+    page = listed(limit="2")
+    while page["next"]:
+        keys += [one["key"] for one in page["instances"]]
+        page = listed(limit="2", cursor=page["next"])
+    assert [*keys, *(one["key"] for one in page["instances"])] == [f"list-{number}" for number in range(5)]
+
+
+# What stands around it
+
+
+@pytest.mark.parametrize("path", ["/livez", "/nothing", "/interlock/v1/instances/parcel", "/openapi.json"])
+def test_every_answer_has_the_security_headers_and_names_no_server(gateway: Gateway, path: str) -> None:
+    answer = Client(gateway.url).get(path, origin="https://elsewhere.example")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "server" not in answer.headers
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_a_fault_of_ours_is_a_problem_that_tells_nothing_from_inside(gateway: Gateway) -> None:
+    broken = KEYS.of_instance("parcel", "broken").instance("parcel", "broken")
+    gateway.client.set(broken, b'{"hunter2": 1}')
+    answer = gateway.admin.get("/interlock/v1/instances/parcel/broken")
+    gateway.client.delete(broken)
+    assert (answer.status, answer.is_problem, answer.body["code"]) == (500, True, "internal")
+    assert b"hunter2" not in answer.raw
+    assert b"Traceback" not in answer.raw
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+# The process
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[tuple[EmbeddedServer, subprocess.Popen[bytes], Client]]:
+    """A server and a gateway, and no workers."""
+    with EmbeddedServer(tmp_path / "data") as server, redis.Redis.from_url(server.url) as client:
+        token = tokens.create(client, KEYS, "admin")["token"]
+        log = tmp_path / "serve.log"
+        process = start(log, environment(INTERLOCK_REDIS_URL=server.url), "serve", "--port", "0")
+        try:
+            yield server, process, Client(url_in(log, process), token)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_while_the_server_is_away_the_answer_is_503_and_after_it_all_is_well(
+    alone: tuple[EmbeddedServer, subprocess.Popen[bytes], Client],
+) -> None:
+    server, _, client = alone
+    post = {"data": {"owner": "ann"}, "headers": {"idempotency_key": "again"}, "wait": 0}
+    assert client.command("parcel/a", "post", **post).status == 202
+    os.kill(server.pid, signal.SIGKILL)
+    wait_until(lambda: not server.running)
+    assert client.get("/livez").status == 200
+    for answer in (client.get("/readyz"), client.command("parcel/a", "post", **post)):
+        assert (answer.status, answer.is_problem) == (503, True)
+        assert int(answer.headers["retry-after"]) >= 1
+    server.restart()
+    wait_until(lambda: client.get("/readyz").status == 200)
+    assert client.command("parcel/a", "post", **post).status == 202
+
+
+def test_sigterm_tells_those_who_wait_their_ids_and_ends_with_0(
+    alone: tuple[EmbeddedServer, subprocess.Popen[bytes], Client],
+) -> None:
+    server, process, client = alone
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, redis.Redis.from_url(server.url) as look:
+        waiting = pool.submit(client.command, "parcel/a", "post", wait=30, id="told")
+        wait_until(lambda: look.xlen(KEYS.commands))
+        process.send_signal(signal.SIGTERM)
+        answer = waiting.result(5)
+    assert (answer.status, answer.body["id"]) == (202, "told")
+    assert process.wait(5) == 0
+
+
+def test_a_second_signal_ends_it_at_once(
+    alone: tuple[EmbeddedServer, subprocess.Popen[bytes], Client],
+) -> None:
+    _, process, client = alone
+    place = client.url.removeprefix("http://").split(":")
+    with socket.create_connection((place[0], int(place[1]))) as half:
+        half.sendall(b"POST /interlock/v1/commands HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n")
+        half.sendall(f"Authorization: Bearer {client.token}\r\n\r\n".encode())
+        client.get("/livez")  # so that the half request was read
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+        assert process.poll() is None, "it waits for the request that is under way"
+        process.send_signal(signal.SIGTERM)
+        process.wait(5)
+
+
+def run(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([*PROGRAM, *arguments], env=environ, capture_output=True, timeout=30, check=False)
+
+
+def test_serve_without_a_server_ends_with_5_and_shows_no_password() -> None:
+    url = f"redis://user:hunter2@127.0.0.1:{free_port()}/0"
+    done = run(environment(INTERLOCK_REDIS_URL=url), "serve", "--port", "0")
+    assert (done.returncode, b"hunter2" in done.stderr, b"Traceback" in done.stderr) == (5, False, False)
+
+
+def test_serve_on_a_port_that_is_taken_says_so(gateway: Gateway) -> None:
+    done = run(gateway.environ, "serve", "--port", gateway.url.rpartition(":")[2])
+    assert done.returncode == 1
+    assert b"Cannot listen" in done.stderr
+
+
+# The command line
+
+
+def test_the_command_line_makes_lists_and_revokes_tokens(gateway: Gateway) -> None:
+    made = run(
+        *(gateway.environ, "token", "create", "--kind", "agent", "--id", "cli", "--tenant", "default"),
+        *("--permission", "read:chat", "--permission", "monitor_tasks", "--json"),
+    )
+    assert made.returncode == 0, made.stderr
+    token = orjson.loads(made.stdout)
+    assert token.keys() == {"id", "token", "key_id", "secret"}
+    client = Client(gateway.url, token["token"])
+    assert client.command("parcel/cli", "post", data={"owner": "ann"}).status == 200
+    listed = run(gateway.environ, "token", "list", "--json")
+    assert token["secret"].encode() not in listed.stdout
+    (mine,) = [one for one in orjson.loads(listed.stdout)["tokens"] if one["id"] == "cli"]
+    assert mine["permissions"] == ["read:chat", "monitor_tasks"]
+    for form in (["token", "list"], ["token", "create", "--kind", "bot", "--id", "shown"]):
+        assert run(gateway.environ, *form).returncode == 0
+    revoked = run(gateway.environ, "token", "revoke", "cli", "--json")
+    assert orjson.loads(revoked.stdout) == {"revoked": [token["key_id"]]}
+    assert client.command("parcel/cli", "send").status == 401
+    assert run(gateway.environ, "token", "revoke", "cli").returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--kind", "root"], 2),
+        ([], 2),
+        (["--kind", "agent", "--tenant", "a/b"], 4),
+        (["--kind", "agent", "--permission", "Anything Goes"], 4),
+    ],
+)
+def test_a_token_that_cannot_be_is_refused_with_its_exit_code(
+    gateway: Gateway, arguments: list[str], code: int
+) -> None:
+    done = run(gateway.environ, "token", "create", *arguments)
+    assert (done.returncode, b"Traceback" in done.stderr, done.stdout) == (code, False, b"")
+
+
+# With `interlock dev`
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_dev_serves_http_with_an_admins_token_and_keeps_it_running(tmp_path: Path) -> None:
+    data_dir, port = tmp_path / "data", free_port()
+    status_file = data_dir / "dev.json"
+
+    def begin(name: str) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
+        log = tmp_path / name
+        process = start(
+            *(log, environment(), "dev", "--data-dir", str(data_dir)),
+            *("--port", str(port), "--processes", "1"),
+        )
+        wait_until(lambda: status_file.exists() or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
+        return process, orjson.loads(status_file.read_bytes())
+
+    dev, status = begin("first.log")
+    try:
+        assert status["http_url"] == f"http://127.0.0.1:{port}"
+        admin = Client(status["http_url"], status["admin_token"])
+        data = {"queue": "fr"}
+        assert admin.command("ticket/T-1", "open", data=data).body["status"] == "applied"
+        assert status["admin_token"].encode() not in (tmp_path / "first.log").read_bytes()
+        before = status["pids"]["gateway"]
+        os.kill(before, signal.SIGKILL)
+        # The socket stays open, so that whoever comes now waits and is answered.
+        assert admin.get("/interlock/v1/instances/ticket/T-1").status == 200
+        wait_until(lambda: orjson.loads(status_file.read_bytes())["pids"]["gateway"] not in (before, None))
+        last = orjson.loads(status_file.read_bytes())["pids"]["gateway"]
+        dev.kill()
+        dev.wait()
+        wait_until(lambda: not alive(last), 5)
+        status_file.unlink()
+        dev, again = begin("second.log")
+        assert again["admin_token"] != status["admin_token"]
+        assert admin.get("/interlock/v1/instances/ticket").status == 401, "a token lives as long as its dev"
+        dev.send_signal(signal.SIGTERM)
+        assert dev.wait(20) == 0
+        assert not alive(again["pids"]["gateway"])
+    finally:
+        dev.kill()
+        dev.wait()
