@@ -82,6 +82,10 @@ class Settings(BaseSettings):
         default_factory=lambda: _state_directory() / "interlock" / "secret.key",
         description="Where that file is; by default below the user's state directory.",
     )
+    event_log_seconds: Annotated[float, Field(ge=60)] = Field(
+        default=30 * 86_400.0,
+        description="How long an event stays in the event log once it was dispatched: longer than retries go.",
+    )
     webhook_log_seconds: Annotated[float, Field(ge=60)] = Field(
         default=14 * 86_400.0, description="How long a finished delivery stays in the delivery log."
     )

@@ -37,6 +37,8 @@ DUE_SECONDS = 0.05
 """How often the timers are looked at while commands keep coming."""
 WAKE_MS = 2000
 SWEEP_SECONDS = 1.0
+TRIM_SECONDS = 60.0
+"""How often old events leave the event log."""
 DUE = 500
 RETRY_SECONDS = 0.5
 
@@ -53,7 +55,7 @@ class Pump:
         self._wake_deliver = wake_deliver
         self._exclusives = Exclusives(store)
         self._token = token_hex(8)
-        self._swept = self._looked = self._led = float("-inf")
+        self._swept = self._looked = self._led = self._trimmed = float("-inf")
 
     def run(self, stop: threading.Event) -> None:
         """Pump until ``stop`` is set. A server that goes away is waited for."""
@@ -78,6 +80,9 @@ class Pump:
         if now - self._swept >= SWEEP_SECONDS:
             self._swept = now
             self.sweep()
+        if now - self._trimmed >= TRIM_SECONDS:
+            self._trimmed = now
+            self.trim_event_logs()
         return taken
 
     def _lead(self) -> bool:
@@ -187,3 +192,18 @@ class Pump:
             deliver = deliver or bool(due) or bool(newest and newest[0][0] != dispatched)
         if deliver and client.set(self._store.keys.deliver_wake, "1", nx=True, px=WAKE_MS):
             self._wake_deliver()
+
+    def trim_event_logs(self) -> None:
+        """Let go of events that are older than ``event_log_seconds`` and were made into deliveries."""
+        client = self._store.client
+        partitions = list(self._store.partitions())
+        pipeline = client.pipeline(transaction=False)
+        pipeline.time()
+        for keys in partitions:
+            pipeline.hget(keys.meta, "dispatched")
+        (seconds, _), *cursors = pipeline.execute()
+        oldest_ms = max(0, seconds - int(self._settings.event_log_seconds)) * 1000
+        for keys, cursor in zip(partitions, cursors, strict=True):
+            if cursor:
+                dispatched_ms = int(cursor.partition(b"-")[0])
+                client.xtrim(keys.outbox, minid=str(min(oldest_ms, dispatched_ms)), approximate=True)

@@ -460,3 +460,18 @@ def test_a_drain_that_finds_another_owner_leaves_no_marker_that_would_keep_other
     desk.publish("T-1", "open")
     desk.pump.take_in()
     assert desk.woken == [number]
+
+
+def test_old_events_leave_the_event_log_once_they_were_dispatched_and_no_sooner(
+    any_client: redis.Redis,
+) -> None:
+    desk = Desk(any_client, partitions=1, event_log_seconds=3600)
+    keys = desk.keys.partition(0)
+    for number in range(300):  # trimming is by whole nodes of a stream, of a hundred entries
+        desk.client.xadd(keys.outbox, {"event": "{}"}, id=f"{number + 1}-0")
+    desk.pump.trim_event_logs()
+    assert desk.client.xlen(keys.outbox) == 300
+    desk.client.hset(keys.meta, "dispatched", "200-0")
+    desk.pump.trim_event_logs()
+    assert 100 <= desk.client.xlen(keys.outbox) < 300
+    assert desk.client.xrange(keys.outbox, min="200-0", count=1)[0][0] == b"200-0"
