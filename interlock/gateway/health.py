@@ -8,8 +8,8 @@ import redis
 from fastapi import APIRouter, Response
 
 from interlock.engine.messages import format_time, time_from_ms
+from interlock.gateway.answers import answer, problems
 from interlock.gateway.deployment import Deployment
-from interlock.gateway.native import answer, problems
 from interlock.gateway.problems import unreachable
 from interlock.gateway.shapes import Readiness
 

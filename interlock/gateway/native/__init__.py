@@ -1,0 +1,10 @@
+"""The native API at ``/interlock/v1``: commands in, instances and their histories out."""
+
+from fastapi import APIRouter
+
+from interlock.gateway.answers import problems
+from interlock.gateway.native import commands, instances
+
+router = APIRouter(prefix="/interlock/v1", tags=["native"], responses=problems(401, 403, 422, 503))
+router.include_router(commands.router)
+router.include_router(instances.router)

@@ -1,0 +1,44 @@
+"""One deployment with a gateway for all tests that only ask it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from interlock.engine import tokens
+from interlock.engine.embedded import EmbeddedServer
+from tests.integration.gateway_setup import KEYS, PARCEL, Gateway
+from tests.integration.http_client import (
+    Client,
+    environment,
+    start,
+    url_in,
+)
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    directory = tmp_path_factory.mktemp("gateway")
+    (directory / "charts").mkdir()
+    (directory / "charts" / "parcel.yaml").write_text(PARCEL)
+    with EmbeddedServer(directory / "data") as server, redis.Redis.from_url(server.url) as client:
+        environ = environment(INTERLOCK_REDIS_URL=server.url, INTERLOCK_CHARTS=str(directory / "charts"))
+        log = directory / "serve.log"
+        processes = [
+            start(log, environ, "serve", "--port", "0"),
+            start(directory / "worker.log", environ, "worker"),
+        ]
+        try:
+            url = url_in(log, processes[0])
+            admin = Client(url, tokens.create(client, KEYS, "admin", id="root")["token"])
+            yield Gateway(url, client, environ, admin)
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            assert [process.wait(20) for process in processes] == [0, 0], log.read_text()
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
