@@ -20,6 +20,18 @@ StateKind = Literal["atomic", "compound", "parallel", "final", "shallow_history"
 
 
 @dataclass(frozen=True, slots=True)
+class Delay:
+    """How long something waits: so many ``milliseconds``, or what ``expression`` gives (`durations.due_at`).
+
+    ``text``: as the chart writes it.
+    """
+
+    text: str
+    milliseconds: int | None = None
+    expression: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Assign:
     """Set context fields; every expression sees the context as it was before the action."""
 
@@ -37,13 +49,44 @@ class Emit:
 
 @dataclass(frozen=True, slots=True)
 class Raise:
-    """Put an event on the internal queue: it is taken within the same step (SCXML ``raise``)."""
+    """Put an event on the internal queue: it is taken within the same step (SCXML ``raise``).
+
+    With ``delay`` it is taken in a step of its own, by a timer that no state's exit stops, only ``cancel`` of
+    its ``id`` and the instance's end.
+    """
 
     event: str
     mark: Mark
+    delay: Delay | None = None
+    id: str = ""
 
 
-Action = Assign | Emit | Raise
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Publish a command to an instance, in the name of the system, with the commit of this step.
+
+    With ``delay`` it is applied no earlier; until then ``cancel`` of its ``id``, and the instance's end, stop it.
+    ``data``: fields whose value is null are left out.
+    """
+
+    machine: str
+    key: Expression
+    command: str
+    data: Mapping[str, Expression]
+    mark: Mark
+    delay: Delay | None = None
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop the delayed ``raise`` or ``send`` of this id, if it still waits."""
+
+    id: str
+    mark: Mark
+
+
+Action = Assign | Emit | Raise | Send | Cancel
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +106,7 @@ class TransitionDef:
 
     ``event``: the command or internal event that selects it, ``*`` and ``prefix.*`` included; for
     ``after``, the timer's event name (`timer_event`); the empty string for ``always``.
-    ``delay_ms``: only for ``after``. ``ignore``: the command is answered ``ignored``, nothing changes.
+    ``delay``: only for ``after``. ``ignore``: the command is answered ``ignored``, nothing changes.
     ``forbidden`` (``on: {cmd: null}``): nothing is taken, and no ancestor is asked.
     """
 
@@ -77,9 +120,18 @@ class TransitionDef:
     reenter: bool = False
     ignore: bool = False
     forbidden: bool = False
-    delay_ms: int | None = None
-    delay_text: str = ""
+    delay: Delay | None = None
     description: str = ""
+
+    @property
+    def delay_ms(self) -> int | None:
+        """Milliseconds of ``after``; None where an expression gives them."""
+        return self.delay.milliseconds if self.delay else None
+
+    @property
+    def delay_text(self) -> str:
+        """The delay of ``after`` as the chart writes it, else empty."""
+        return self.delay.text if self.delay else ""
 
 
 @dataclass(frozen=True, slots=True)

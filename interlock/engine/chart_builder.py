@@ -9,18 +9,21 @@ from typing import Any
 from interlock.engine.chart import (
     Action,
     Assign,
+    Cancel,
     CommandDef,
     ContextField,
+    Delay,
     Emit,
     Raise,
     Requirement,
+    Send,
     StateDef,
     TransitionDef,
     timer_event,
 )
 from interlock.engine.chart_declarations import field_schemas, valid
 from interlock.engine.chart_outline import Outline, StateNode, join, parent, text, texts
-from interlock.engine.durations import delay_ms
+from interlock.engine.durations import delay_ms, meant_as_delay
 from interlock.engine.errors import Finding, Mark
 from interlock.engine.expressions import Expression, ExpressionError, compile_expression, literal
 from interlock.engine.spelling import did_you_mean
@@ -41,6 +44,8 @@ class Builder:
     raised: frozenset[str]
     findings: list[Finding]
     emitted: list[str] = field(default_factory=list)
+    cancelled: list[Cancel] = field(default_factory=list)
+    waiting: set[str] = field(default_factory=set)
 
     def refuse(self, mark: Mark, code: str, message: str, suggestion: str = "") -> None:
         self.findings.append(Finding(mark, code, message, suggestion))
@@ -81,6 +86,13 @@ class Builder:
         return (path,)
 
     def _history_default(self, node: StateNode) -> tuple[str, ...]:
+        targets = self._history_targets(node)
+        if any(self.outline.states[target].kind in ("shallow_history", "deep_history") for target in targets):
+            message = f"the default of history {node.path!r} is a history"
+            self.refuse(node.mark, "history_of_history", message, "Give it a target that is a state.")
+        return targets
+
+    def _history_targets(self, node: StateNode) -> tuple[str, ...]:
         written = node.word("target")
         if written is not None:
             targets = self._targets(written, node.path)
@@ -123,13 +135,20 @@ class Builder:
         after = node.word("after")
         for delay, value in after.values.items() if isinstance(after, Entries) else ():
             mark = after.keys[delay] if isinstance(after, Entries) else node.mark
-            try:
-                milliseconds = delay_ms(delay)
-            except ValueError as error:
-                self.refuse(mark, "bad_delay", f"{delay[:64]!r} is no delay: {error}")
-                milliseconds = 0
-            event = timer_event(node.path, delay)
-            yield from self._transitions(value, node.path, event, None, mark, milliseconds, delay)
+            made = self._delay(Scalar(delay, mark, delay), None)
+            event = timer_event(node.path, made.text)
+            yield from self._transitions(value, node.path, event, None, mark, made)
+
+    def _delay(self, node: Scalar, data: Data) -> Delay:
+        """A delay, or an expression that gives one."""
+        text = " ".join(node.value.split())
+        if not meant_as_delay(text):
+            return Delay(text, expression=self._expression(node, data))
+        try:
+            return Delay(text, delay_ms(text))
+        except ValueError as error:
+            self.refuse(node.mark, "bad_delay", f"{text[:64]!r} is no delay: {error}")
+            return Delay(text, 0)
 
     def _transitions(
         self,
@@ -138,12 +157,11 @@ class Builder:
         event: str,
         data: Data,
         key: Mark | None = None,
-        delay: int | None = None,
-        delay_text: str = "",
+        delay: Delay | None = None,
     ) -> Iterator[TransitionDef]:
         rows = node.items if isinstance(node, Items) else () if node is None else (node,)
         for row in rows:
-            yield self._transition(row, source, event, data, key, delay, delay_text)
+            yield self._transition(row, source, event, data, key, delay)
 
     def _transition(
         self,
@@ -152,8 +170,7 @@ class Builder:
         event: str,
         data: Data,
         key: Mark | None,
-        delay: int | None,
-        delay_text: str,
+        delay: Delay | None,
     ) -> TransitionDef:
         mark = key if key and isinstance(row, Scalar) and row.value is None else row.mark
         words = row if isinstance(row, Entries) else Entries({}, {}, mark)
@@ -170,8 +187,7 @@ class Builder:
             reenter=_flag(words, "reenter"),
             ignore=_flag(words, "ignore"),
             forbidden=isinstance(row, Scalar) and row.value is None,
-            delay_ms=delay,
-            delay_text=delay_text,
+            delay=delay,
             description=text(words.get("description")),
         )
         self._check_transition(made, words)
@@ -230,8 +246,9 @@ class Builder:
                 },
                 row.mark,
             )
-        if "raise" in row.values:
-            return Raise(text(row.get("raise")), row.mark)
+        for word, build in (("raise", self._raise), ("send", self._send), ("cancel", self._cancel)):
+            if word in row.values:
+                return build(row.values[word], row.mark, data)
         emitted = text(row.get("emit"))
         self.emitted.append(emitted)
         machine, _, verb = emitted.partition(".")
@@ -240,6 +257,50 @@ class Builder:
             hint = f"Write {self.outline.chart_id}.{verb}."
             self.refuse(row.values["emit"].mark, "foreign_event", message, hint)
         return Emit(emitted, row.mark)
+
+    def _raise(self, node: Node, mark: Mark, data: Data) -> Action:
+        if not isinstance(node, Entries):
+            return Raise(text(node), mark)
+        delay, name = self._waits(node, data)
+        return Raise(text(node.get("event")), mark, delay, name)
+
+    def _send(self, node: Node, mark: Mark, data: Data) -> Action:
+        assert isinstance(node, Entries)
+        given = node.get("data")
+        rows = given.values if isinstance(given, Entries) else {}
+        delay, name = self._waits(node, data)
+        return Send(
+            machine=text(node.get("machine")),
+            key=self._expression(node.values["key"], data),
+            command=text(node.get("command")),
+            data={field: self._expression(value, data) for field, value in rows.items()},
+            mark=mark,
+            delay=delay,
+            id=name,
+        )
+
+    def _cancel(self, node: Node, mark: Mark, data: Data) -> Action:
+        del data
+        made = Cancel(text(node), node.mark)
+        self.cancelled.append(made)
+        return replace(made, mark=mark)
+
+    def _waits(self, words: Entries, data: Data) -> tuple[Delay | None, str]:
+        """Delay and id of a ``raise`` or ``send``."""
+        delay, name = words.get("delay"), text(words.get("id"))
+        if name and delay is None:
+            message = f"{name!r} names what waits, and this does not wait"
+            self.refuse(words.keys["id"], "id_without_delay", message, "Give it a delay, or remove the id.")
+        self.waiting.add(name)
+        return (self._delay(delay, data) if isinstance(delay, Scalar) else None), name
+
+    def check_cancels(self) -> None:
+        """Refuse each ``cancel`` of what is never delayed under its id; once all states are built."""
+        for each in self.cancelled:
+            if each.id not in self.waiting:
+                hint = did_you_mean(each.id, self.waiting)
+                message = f"no delayed raise or send has the id {each.id!r}"
+                self.refuse(each.mark, "unknown_id", message, hint)
 
     def _has_field(self, name: str, assign: Entries) -> bool:
         if name not in self.context:
@@ -281,8 +342,9 @@ def raised_events(node: Node) -> Iterator[str]:
     """All events that ``raise`` actions name anywhere below a node."""
     if isinstance(node, Entries):
         for key, value in node.values.items():
-            if key == "raise" and text(value):
-                yield text(value)
+            if key == "raise":
+                event = text(value.get("event") if isinstance(value, Entries) else value)
+                yield from (event,) if event else ()
             yield from raised_events(value)
     elif isinstance(node, Items):
         for item in node.items:

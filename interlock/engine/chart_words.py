@@ -121,6 +121,10 @@ CODE = Text(r"[a-z][a-z0-9_]*", "small letters, digits and _")
 DELAY = Text(
     r"[0-9]+(ms|s|m|h|d)|P[0-9WDTHMS.]+", "500ms, 30s, 30m, 12h, 7d or an ISO 8601 duration as in PT1H30M"
 )
+DELAY_KEY = Text(
+    rf"{DELAY.pattern}|(?![0-9.]+[A-Za-z]*$|P[0-9WDTHMS.]+$)[\s\S]+", f"{DELAY.form}, or an expression"
+)
+WAITING_ID = Text(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", "letters, digits, - and _, beginning with a letter or _")
 _TEXT, _FLAG, _SCHEMA = Text(), Flag(), Named("fieldSchema")
 _COUNT = Whole(0)
 _KINDS = Text(choices=("string", "integer", "number", "boolean", "object", "array", "null"))
@@ -207,6 +211,24 @@ _COMMAND = Words(
     },
 )
 
+_WAITS: Mapping[str, Word] = {
+    "delay": Word(DELAY_KEY, "30m, PT1H, or an expression: seconds, such a text, a time; null: none."),
+    "id": Word(WAITING_ID, "What cancel calls it; a second of this id replaces the first."),
+}
+_RAISE = Words("a raise", {"event": Word(EVENT_NAME, "The internal event.", required=True), **_WAITS})
+_SEND = Words(
+    "a send",
+    {
+        "machine": Word(CHART_ID, "Id of the other instance's chart.", required=True),
+        "key": Word(_TEXT, "An expression: the other instance's key.", required=True),
+        "command": Word(COMMAND_NAME, "The command's name.", required=True),
+        "data": Word(
+            Table("data field", FIELD_NAME, Anything()),
+            "Field: expression (a string) or literal (anything else); null is left out.",
+        ),
+        **_WAITS,
+    },
+)
 _ACTION = Words(
     "an action",
     {
@@ -215,7 +237,12 @@ _ACTION = Words(
             "Field: expression (a string) or literal (anything else).",
         ),
         "emit": Word(EVENT_TYPE, "Announce an event once the step is committed."),
-        "raise": Word(EVENT_NAME, "Take an internal event within the same step."),
+        "raise": Word(
+            Either((EVENT_NAME, _RAISE)),
+            "Take an internal event within the same step; with a delay, later in a step of its own.",
+        ),
+        "send": Word(_SEND, "Publish a command to another instance with this step's commit."),
+        "cancel": Word(WAITING_ID, "Stop the delayed raise or send of this id."),
     },
     one=True,
 )
@@ -242,7 +269,7 @@ _STATE_WORDS: Mapping[str, Word] = {
     "on": Word(Table("event", EVENT_KEY, _TRANSITIONS), "Event: transition, or candidates in order."),
     "onDone": Word(_TRANSITIONS, "Taken when this state is done: short for on: {done.state.<path>: ...}."),
     "always": Word(_TRANSITIONS, "Taken without an event, as soon as the guard holds."),
-    "after": Word(Table("delay", DELAY, _TRANSITIONS), "Delay: transition; durable."),
+    "after": Word(Table("delay", DELAY_KEY, _TRANSITIONS), "Delay or expression: transition; durable."),
     "entry": Word(_ACTIONS, "What happens whenever this state is entered."),
     "exit": Word(_ACTIONS, "What happens whenever this state is left."),
     "states": Word(

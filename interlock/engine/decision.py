@@ -18,7 +18,7 @@ from interlock.engine.expressions import EvaluationError, Scope
 from interlock.engine.ids import event_id
 from interlock.engine.machine import Arrow, Machine
 from interlock.engine.messages import Actor, Command, Error, Result, Status, format_time, parse_time
-from interlock.engine.sending import Sender, outgoing
+from interlock.engine.sending import Outgoing, Sender, outgoing
 from interlock.engine.snapshot import RAISE, DelayedSend, Snapshot, public_context
 from interlock.engine.step import EndlessStep, Step
 
@@ -99,7 +99,8 @@ def fire(machine: Machine, snapshot: Snapshot | None, timer_id: str, now: dateti
     timer = next((t for t in snapshot.timers if t.id == timer_id), None) if snapshot else None
     if snapshot is None or timer is None:
         return None
-    cause = Cause(timer.id, timer.event, {}, None, None, None, None)
+    name = f"{RAISE}{timer.event}" if timer.id.startswith(RAISE) else timer.event
+    cause = Cause(timer.id, name, {}, None, None, None, None)
     step = step_from(machine, snapshot, scope_of(snapshot, cause, SYSTEM, now), now)
     step.timers = [t for t in step.timers if t.id != timer_id]
     arrows = [a for a in step.select(timer.event) if all(r.check.evaluate(step.scope) for r in a.require)]
@@ -311,6 +312,8 @@ def step_from(machine: Machine, snapshot: Snapshot, scope: Scope, now: datetime)
         scope=scope,
         now=now,
         version=snapshot.version + 1,
+        entered=snapshot.entered,
+        delayed=snapshot.sends,
     )
 
 
@@ -365,6 +368,7 @@ def finish(machine: Machine, before: Snapshot, step: Step, cause: Cause, default
     _check_context(machine, touched, step.context)
     at = step.scope.now
     state = machine.atomic_paths(step.active)
+    sends = _sends(machine, before, step, cause) if step.sent else None
     after = Snapshot(
         machine=machine.id,
         key=before.key,
@@ -377,6 +381,8 @@ def finish(machine: Machine, before: Snapshot, step: Step, cause: Cause, default
         updated_at=at,
         recorded=step.recorded,
         done=step.done,
+        entered=step.entered(),
+        sends=[*step.delayed, *(sends.delayed if sends else ())],
     )
     types = step.emitted or [default_event]
     entry = {
@@ -390,10 +396,24 @@ def finish(machine: Machine, before: Snapshot, step: Step, cause: Cause, default
         "correlation_id": cause.correlation_id,
         "causation_id": cause.causation_id,
     }
+    if sends:
+        entry["sends"] = sends.told
     result = Result(cause.id, Status.APPLIED, machine.id, before.key, after.version, state, types)
     return Decision(
-        result, after, orjson.dumps(entry), tuple(_events(machine, before, after, touched, types, cause))
+        result,
+        after,
+        orjson.dumps(entry),
+        tuple(_events(machine, before, after, touched, types, cause)),
+        sends.commands if sends else (),
+        tuple(step.cancelled),
     )
+
+
+def _sends(machine: Machine, before: Snapshot, step: Step, cause: Cause) -> Outgoing:
+    sender = Sender(
+        machine.id, before.key, step.version, step.now, cause.id, cause.correlation_id, cause.traceparent
+    )
+    return outgoing(sender, step.sent)
 
 
 def _events(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from interlock.engine.messages import parse_time
 
 MAX_DELAY_MS = 3650 * 86_400_000
 """Ten years."""
@@ -14,6 +19,12 @@ _ISO = re.compile(
     r"(?:T(?=[0-9])(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9}(?:\.[0-9]{1,3})?)S)?)?"
 )
 _ISO_MS = (7 * 86_400_000, 86_400_000, 3_600_000, 60_000, 1_000)
+_MEANT = re.compile(r"[0-9.]+[A-Za-z]*|P[0-9WDTHMS.]+")
+
+
+def meant_as_delay(text: str) -> bool:
+    """Whether a text is a delay, or was meant as one: ``30m``, and ``30`` too; anything else is an expression."""
+    return _MEANT.fullmatch(text) is not None
 
 
 def delay_ms(text: str) -> int:
@@ -30,3 +41,29 @@ def delay_ms(text: str) -> int:
     if milliseconds > MAX_DELAY_MS:
         raise ValueError("a delay is at most ten years")
     return milliseconds
+
+
+def due_at(value: Any, now: datetime) -> datetime | None:
+    """When the value of a delay's expression is due, no earlier than ``now``; None for null.
+
+    A number is seconds from ``now``, a text a delay or a time (RFC 3339, with its zone). Raises ValueError
+    for any other value and for more than ten years; its message does not quote the value.
+    """
+    if value is None:
+        return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        milliseconds = value * 1000
+        if not math.isfinite(milliseconds) or milliseconds > MAX_DELAY_MS:
+            raise ValueError("a delay is at most ten years")
+    elif isinstance(value, str) and meant_as_delay(value):
+        milliseconds = delay_ms(value)
+    elif isinstance(value, str):
+        try:
+            milliseconds = (parse_time(value) - now) / timedelta(milliseconds=1)
+        except (ValueError, OverflowError):
+            raise ValueError("a text is a delay such as 30m, or an RFC 3339 time with its zone") from None
+        if milliseconds > MAX_DELAY_MS:
+            raise ValueError("a delay is at most ten years")
+    else:
+        raise ValueError("it is a number of seconds, a text such as 30m, a time, or null")
+    return now + timedelta(milliseconds=max(milliseconds, 0))

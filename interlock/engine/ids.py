@@ -21,9 +21,15 @@ def _digest(parts: list[object], size: int) -> bytes:
 
 def event_id(machine: str, key: str, version: int, ordinal: int, command_id: str) -> str:
     """UUID (version 8, RFC 9562) of the ``ordinal``-th event of an instance's ``version``."""
-    number = int.from_bytes(_digest([machine, key, version, ordinal, command_id], 16), "big")
-    number = number & ~(0xF << 76) | _VERSION_8 << 76
-    return _uuid(number & ~(0xC << 60) | _VARIANT)
+    return _version_8([machine, key, version, ordinal, command_id])
+
+
+def sent_id(hops: int, machine: str, key: str, version: int, ordinal: int, cause_id: str) -> str:
+    """Id of the ``ordinal``-th command that a step sends: ``s<hops>-<UUID>``.
+
+    ``hops``: how many commands in a row were each sent by the step of the one before, this one included.
+    """
+    return f"s{hops}-{_version_8(['send', machine, key, version, ordinal, cause_id])}"
 
 
 def command_id_from_entry(stream: str, entry_id: str, body: bytes) -> str:
@@ -35,6 +41,12 @@ def command_id_from_entry(stream: str, entry_id: str, body: bytes) -> str:
     tail = int.from_bytes(blake2b(f"{stream} {entry_id} ".encode() + body, digest_size=10).digest(), "big")
     number = milliseconds << 80 | _VERSION_7 << 76 | (tail >> 64 & 0xFFF) << 64
     return _uuid(number | _VARIANT | tail & 0x3FFF_FFFF_FFFF_FFFF)
+
+
+def _version_8(parts: list[object]) -> str:
+    number = int.from_bytes(_digest(parts, 16), "big")
+    number = number & ~(0xF << 76) | _VERSION_8 << 76
+    return _uuid(number & ~(0xC << 60) | _VARIANT)
 
 
 def _uuid(number: int) -> str:

@@ -6,9 +6,11 @@ script may touch them. JSON is UTF-8. Times in keys are Unix milliseconds.
 Shared by all (prefix ``interlock``):
 
 ==============================  ======  =================================================================
-``<prefix>:commands``           stream  ingress; field ``command`` = the command's JSON. Anyone; the pump trims
+``<prefix>:commands``           stream  ingress; field ``command`` = the command's JSON. Anyone, and the commit
+                                        what charts send; the pump trims
 ``<prefix>:result:<id>``        string  the result's JSON; expires. The commit
-``<prefix>:command:<id>``       string  fingerprint of the body first seen under this id; expires. The commit
+``<prefix>:command:<id>``       string  fingerprint of the body first seen under this id, or ``cancelled``;
+                                        expires. The commit
 ``<prefix>:reply:<token>``      list    results for one waiting publisher; expires. The commit
 ``<prefix>:meta``               hash    ``partitions``: how many; ``secret_key_id``. First process to start
 ``<prefix>:charts``             hash    ``<machine>@<version>`` = the chart's YAML. Workers when they start
@@ -38,7 +40,8 @@ Of a partition (prefix ``{<prefix>:<p>}``):
 ``:history:<machine>/<key>``    list    one entry's JSON a version. The commit
 ``:timers``                     zset    ``[machine, key, timer id]`` JSON by due time. The commit; due moves
 ``:later``                      zset    commands with ``not_before`` by that time. The commit; due moves
-``:outbox``                     stream  ``event`` = CloudEvents JSON, the partition's event log. The commit
+``:outbox``                     stream  ``event`` = CloudEvents JSON, the partition's event log. The commit;
+                                        the pump trims what is old and dispatched
 ``:dead``                       stream  ``letter`` = JSON {at, error, raw}: what could not be applied. The commit
 ``:index:<machine>``            zset    all keys of a machine, score 0 (ordered by bytes). The commit
 ``:index:<machine>:state:<s>``  zset    keys that are in state ``s`` (every active state, not only atomic ones)

@@ -72,6 +72,7 @@ def _chart(root: Entries, source: str, functions: Functions) -> Chart:
     raised = frozenset(raised_events(root.values["states"])) | frozenset(_raised_at_root(root))
     builder = Builder(states, fields, declared, functions, raised, findings)
     tree = builder.state("")
+    builder.check_cancels()
     rows = root.values["commands"]
     with_rows = {name: builder.command(name, _word(rows, name, "require")) for name in declared}
     index = _index(root.get("index"), fields, findings)

@@ -9,7 +9,7 @@ Sets of states are bit masks over the states in document order: a step is arithm
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jsonschema_rs
@@ -111,6 +111,9 @@ class Machine:
         for node in self.nodes:
             self._connect(node)
         self.all = (1 << len(self.nodes)) - 1
+        self.has_always = any(node.always for node in self.nodes)
+        self.has_order = self.has_always and any(node.kind == "parallel" for node in self.nodes)
+        """Whether it matters which active atomic state was entered first (`in_order`)."""
         self.uses_in_state = "in_state" in chart.source
         self.commands: dict[str, Any] = {
             name: jsonschema_rs.validator_for(dict(command.schema))
@@ -144,6 +147,10 @@ class Machine:
     def _connect(self, node: Node) -> None:
         definition = node.definition
         node.initial = tuple(self.by_path[path] for path in definition.initial)
+        if node.is_history and not node.initial and node.parent:
+            # Where a chart names no default: every region as it is entered first. XState says the parallel
+            # parent itself, and then leaves it without entering it again when a transition within aims here.
+            node.initial = tuple(child for child in node.parent.children if not child.is_history)
         on: dict[str, tuple[Arrow, ...]] = {}
         for transition in definition.on:
             on[transition.event] = (*on.get(transition.event, ()), self._arrow(transition, node))
@@ -189,6 +196,17 @@ class Machine:
             found.append(self.nodes[low.bit_length() - 1])
             mask ^= low
         return found
+
+    def in_order(self, mask: int, entered: Sequence[str]) -> list[Node]:
+        """A configuration's atomic states in the order in which they were entered.
+
+        ``entered``: their paths, as far as that is not document order; empty where it is.
+        """
+        atomic = [node for node in self.nodes_in(mask) if node.is_atomic]
+        if not entered:
+            return atomic
+        place = {path: number for number, path in enumerate(entered)}
+        return sorted(atomic, key=lambda node: place.get(node.path, len(place)))
 
     def atomic_paths(self, mask: int) -> list[str]:
         """The sorted paths of a configuration's atomic states: what is shown as ``state``."""

@@ -6,6 +6,7 @@ by us and are plain dataclasses, which orjson writes as they are.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,6 +27,14 @@ Name = Annotated[
 ]
 
 ActorKind = Literal["agent", "integration", "bot", "system", "supervisor", "admin"]
+
+
+_KEY = re.compile(_PRINTABLE)
+
+
+def is_key(value: object) -> bool:
+    """Whether a value can be an instance's key: 1 to 256 characters, none of them a control character."""
+    return isinstance(value, str) and len(value) <= MAX_KEY_LENGTH and _KEY.fullmatch(value) is not None
 
 
 class Actor(BaseModel):

@@ -15,11 +15,16 @@ class CorruptSnapshot(InterlockError):
     """What is stored under an instance's key is no snapshot: somebody else wrote it. Compare with its history."""
 
 
+RAISE = "raise."
+"""Begins the ids of the timers of delayed ``raise``; those of ``after`` begin with the event, ``after.``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timer:
     """A running timer. ``id`` names the entry that armed it, so that a timer of a state that was left is told apart.
 
-    ``event``: what it will send; ``state``: path of the state that armed it; ``due``: RFC 3339, UTC.
+    ``event``: what it will send; ``state``: path of the state that armed it, empty for a delayed ``raise``;
+    ``due``: RFC 3339, UTC.
     """
 
     id: str
@@ -29,12 +34,24 @@ class Timer:
 
 
 @dataclass(frozen=True, slots=True)
+class DelayedSend:
+    """A command sent with a delay, not due at the last step. ``name``: what ``cancel`` calls it, or empty."""
+
+    name: str
+    command_id: str
+    machine: str
+    key: str
+    due: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """An instance at one version. ``state``: sorted paths of the active atomic states.
 
     ``context`` holds every field of the chart, private ones too; `shown` cuts them. ``recorded``: what each
     history state remembers, as paths by the history state's path. ``done``: a final state of the root was
-    reached, no command is accepted any more.
+    reached, no command is accepted any more. ``sends``: its own delayed sends that may still be cancelled.
+    ``entered``: ``state`` in the order of entry, where an ``always`` could tell it from document order.
     """
 
     machine: str
@@ -48,6 +65,8 @@ class Snapshot:
     updated_at: str
     recorded: dict[str, list[str]] = field(default_factory=dict)
     done: bool = False
+    sends: list[DelayedSend] = field(default_factory=list)
+    entered: list[str] = field(default_factory=list)
 
     def to_bytes(self) -> bytes:
         """JSON; equal snapshots give equal bytes."""
@@ -59,6 +78,8 @@ class Snapshot:
         try:
             fields = orjson.loads(raw)
             fields["timers"] = [Timer(**timer) for timer in fields["timers"]]
+            if fields.get("sends"):
+                fields["sends"] = [DelayedSend(**send) for send in fields["sends"]]
             return cls(**fields)
         except (ValueError, TypeError, KeyError) as error:
             raise CorruptSnapshot(f"no snapshot: {error}") from error

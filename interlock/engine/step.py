@@ -11,14 +11,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
-from interlock.engine.chart import Action, Assign, Emit, Raise
+from interlock.engine.chart import Action, Assign, Cancel, Delay, Emit, Raise, Send
+from interlock.engine.durations import due_at
 from interlock.engine.errors import InterlockError
-from interlock.engine.expressions import Scope
+from interlock.engine.expressions import EvaluationError, Scope
 from interlock.engine.machine import Arrow, Machine, Node, domain_of
-from interlock.engine.messages import format_time
-from interlock.engine.snapshot import Timer
+from interlock.engine.messages import format_time, is_key
+from interlock.engine.sending import Sent
+from interlock.engine.snapshot import RAISE, DelayedSend, Timer
 
 MICROSTEP_LIMIT = 1000
 
@@ -33,20 +36,26 @@ class Step:
     """A macrostep under way. Its attributes are what the step has made so far.
 
     ``active``: mask of the configuration; ``context``: replaced, never changed in place; ``emitted``: event
-    types in order; ``taken``: the arrows taken; ``timers``: those that run. Raises EvaluationError out of any method
-    where an expression fails, EndlessStep after ``MICROSTEP_LIMIT`` microsteps.
+    types in order; ``taken``: the arrows taken; ``timers``: those that run; ``sent``: commands to other
+    instances; ``delayed``: those of earlier steps that still wait; ``cancelled``: those that wait no more.
+    Raises EvaluationError out of any method where an expression fails, EndlessStep after ``MICROSTEP_LIMIT``
+    microsteps.
     """
 
     __slots__ = (
         "active",
+        "cancelled",
         "context",
+        "delayed",
         "done",
         "emitted",
         "internal",
         "machine",
         "now",
+        "order",
         "recorded",
         "scope",
+        "sent",
         "taken",
         "timers",
         "version",
@@ -63,6 +72,8 @@ class Step:
         scope: Scope,
         now: datetime,
         version: int,
+        delayed: Sequence[DelayedSend] = (),
+        entered: Sequence[str] = (),
     ) -> None:
         self.machine = machine
         self.active = active
@@ -76,6 +87,14 @@ class Step:
         self.emitted: list[str] = []
         self.taken: list[Arrow] = []
         self.internal: deque[str] = deque()
+        self.order: list[Node] = machine.in_order(active, entered) if machine.has_order else []
+        self.sent: list[Sent] = []
+        self.cancelled: list[DelayedSend] = []
+        self.delayed: Sequence[DelayedSend] = delayed
+        if delayed:
+            # What is due by now is on its way: it is not cancelled any more.
+            at = format_time(now)
+            self.delayed = [send for send in delayed if send.due > at]
 
     def start(self) -> None:
         """Enter the initial states of a new instance and come to rest."""
@@ -94,6 +113,27 @@ class Step:
         self._microstep(arrows)
         self._settle()
 
+    def move_in(self, wanted: int, kept: int, arming: Sequence[Arrow]) -> None:
+        """Stand in ``kept`` as if it had been entered before, with the timers of ``arming`` from now on; enter what
+        ``wanted`` has besides, and what that implies; come to rest. So a migration begins."""
+        self.active = kept
+        self.look()
+        for arrow in arming:
+            self._arm(arrow)
+        self._enter(self._completed(self.machine.root, wanted) & ~kept)
+        self._settle()
+
+    def _completed(self, node: Node, mask: int) -> int:
+        """``mask`` and what is entered by default where a state in it has no child in it."""
+        if node.kind == "parallel":
+            mask = self._regions(node, mask)
+        inside = [child for child in node.children if mask & (child.bit | child.below)]
+        if node.kind == "compound" and not inside:
+            return self._descendants(node, mask)
+        for child in inside:
+            mask = self._completed(child, mask)
+        return mask
+
     def _settle(self) -> None:
         look_for_eventless = True
         self.scope.data = _NOTHING
@@ -103,20 +143,25 @@ class Step:
             self.look()
             arrows = self._eventless() if look_for_eventless else []
             if arrows:
-                before = (self.active, self.context, len(self.internal), len(self.emitted))
+                active, context, recorded = self.active, self.context, self.recorded
                 self._microstep(arrows)
-                look_for_eventless = before != (
-                    self.active,
-                    self.context,
-                    len(self.internal),
-                    len(self.emitted),
-                ) or any(arrow.targets for arrow in arrows)
+                # XState's rule: after eventless transitions that assigned nothing and led back to where they
+                # began, none is looked for until the next event. `_run` and `_record` replace what they change.
+                look_for_eventless = (
+                    self.active != active or self.context is not context or self.recorded is not recorded
+                )
                 continue
             if not self.internal:
                 return
             self._microstep(self.select(self.internal.popleft()))
             look_for_eventless = True
         raise EndlessStep(f"no rest after {MICROSTEP_LIMIT} microsteps: look at the chart's always and raise")
+
+    def entered(self) -> list[str]:
+        """The active atomic states in the order of their entry, for the next step; empty: document order."""
+        paths = [node.path for node in self.order]
+        in_document_order = all(a.index < b.index for a, b in pairwise(self.order))
+        return [] if in_document_order else paths
 
     def look(self) -> None:
         """Show the expressions where the machine is."""
@@ -144,10 +189,12 @@ class Step:
         return None
 
     def _eventless(self) -> list[Arrow]:
+        """selectEventlessTransitions. Where two regions want to move at once, the one that came first to where
+        it is goes first: so XState, which keeps its states in the order of entry; W3C: document order."""
+        if not self.machine.has_always:
+            return []
         found: list[Arrow] = []
-        for node in self.machine.nodes_in(self.active):
-            if not node.is_atomic:
-                continue
+        for node in self.order or self.machine.in_order(self.active, ()):
             for place in (node, *node.ancestors):
                 arrow = self._enabled(place.always)
                 if arrow:
@@ -193,16 +240,21 @@ class Step:
         if not arrows:
             return
         self.taken += arrows
+        order, active, recorded = self.order, self.active, self.recorded
         exits = 0
         for arrow in arrows:
             exits |= self._exits(arrow)
-        entries = self._entries(arrows) if any(arrow.targets for arrow in arrows) else 0
         if exits:
             self._exit(exits)
+        # After the exits: a history that they have just recorded is what is entered.
+        entries = self._entries(arrows) if any(arrow.targets for arrow in arrows) else 0
         for arrow in arrows:
             self._run(arrow.actions)
         if entries:
             self._enter(entries)
+        if self.active == active and self.recorded is recorded:
+            # Back where it was: XState forgets such a microstep.
+            self.order = order
 
     def _exit(self, mask: int) -> None:
         leaving = self.machine.nodes_in(mask)
@@ -213,8 +265,10 @@ class Step:
             self._run(node.exit_actions)
         left = {node.path for node in leaving if node.after}
         if left:
-            self.timers = [timer for timer in self.timers if timer.state not in left]
+            self.timers = [t for t in self.timers if t.state not in left or t.id.startswith(RAISE)]
         self.active &= ~mask
+        if self.order:
+            self.order = [node for node in self.order if node.bit & self.active]
 
     def _record(self, history: Node, parent: Node) -> None:
         within = self.machine.nodes_in(self.active & parent.below)
@@ -230,6 +284,10 @@ class Step:
                 continue
             effective = self._effective_targets(arrow.targets)
             domain = domain_of(arrow, effective)
+            if domain and not domain.bit & self.active:
+                # An arrow from an atomic state to itself leaves nothing, so it stands beside one that leaves its
+                # region; it must not enter anything there then. XState does, and misses states around it.
+                continue
             stays = arrow.node if arrow.node is domain and not arrow.reenter else None
             for target in arrow.targets:
                 mask = self._descendants(target, mask)
@@ -237,6 +295,8 @@ class Step:
                     mask &= ~target.bit
             for target in effective:
                 mask = self._ancestors(target, domain, mask)
+            if domain and domain.kind == "parallel":
+                mask = self._regions(domain, mask)
         return mask
 
     def _descendants(self, node: Node, mask: int) -> int:
@@ -260,10 +320,10 @@ class Step:
 
     def _ancestors(self, node: Node, top: Node | None, mask: int) -> int:
         """addAncestorStatesToEnter: what lies between ``node`` and ``top``, other regions included."""
+        if node is top:
+            return mask
         for ancestor in node.ancestors:
             if ancestor is top:
-                if ancestor.kind == "parallel":
-                    mask = self._regions(ancestor, mask)
                 break
             mask |= ancestor.bit
             if ancestor.kind == "parallel":
@@ -279,16 +339,20 @@ class Step:
     def _enter(self, mask: int) -> None:
         completed: set[Node] = set()
         for node in self.machine.nodes_in(mask):
+            if node.is_atomic and self.machine.has_order and not node.bit & self.active:
+                self.order = [*self.order, node]
             self.active |= node.bit
+            self._run(node.entry_actions)
             for arrow in node.after:
                 self._arm(arrow)
-            self._run(node.entry_actions)
             if node.kind == "final":
                 self._complete(node, completed)
         if self.done:
             for node in reversed(self.machine.nodes_in(self.active)):
                 self._run(node.exit_actions)
             self.timers = []
+            # SCXML 6.2.4: what still waits when its sender ends is not delivered.
+            self._cancel(None)
 
     def _complete(self, node: Node, completed: set[Node]) -> None:
         """Done events of the ancestors that a final state completes; the root's completes the instance."""
@@ -316,8 +380,24 @@ class Step:
         timer_id = f"{definition.event}@{self.version}"
         if any(timer.id == timer_id for timer in self.timers):
             return
-        due = self.now + timedelta(milliseconds=definition.delay_ms or 0)
-        self.timers = [*self.timers, Timer(timer_id, definition.event, definition.source, format_time(due))]
+        due = self._due(definition.delay)
+        if due is not None:
+            self.timers = [
+                *self.timers,
+                Timer(timer_id, definition.event, definition.source, format_time(due)),
+            ]
+
+    def _due(self, delay: Delay | None) -> datetime | None:
+        """When what waits so long is due; None where it does not wait."""
+        if delay is None:
+            return None
+        if delay.expression is None:
+            return self.now + timedelta(milliseconds=delay.milliseconds or 0)
+        self.scope.context = self.context
+        try:
+            return due_at(delay.expression.evaluate(self.scope), self.now)
+        except ValueError as error:
+            raise EvaluationError(f"the delay {delay.text[:100]!r}: {error}") from None
 
     def _run(self, actions: Sequence[Action]) -> None:
         for action in actions:
@@ -328,5 +408,49 @@ class Step:
                     self.context = {**self.context, **values}
                 case Emit(type=event_type):
                     self.emitted.append(event_type)
-                case Raise(event=event):
+                case Raise(delay=None, event=event):
                     self.internal.append(event)
+                case Raise():
+                    self._raise_later(action)
+                case Send():
+                    self._send(action)
+                case Cancel(id=name):
+                    self._cancel(name)
+
+    def _raise_later(self, action: Raise) -> None:
+        due = self._due(action.delay)
+        if due is None:
+            self.internal.append(action.event)
+            return
+        if action.id:
+            self._cancel(action.id)
+        start = f"{RAISE}{action.id}@{self.version}."
+        ordinal = sum(timer.id.startswith(start) for timer in self.timers)
+        self.timers = [*self.timers, Timer(f"{start}{ordinal}", action.event, "", format_time(due))]
+
+    def _send(self, action: Send) -> None:
+        self.scope.context = self.context
+        key = action.key.evaluate(self.scope)
+        if not is_key(key):
+            raise EvaluationError(
+                f"send: the key {action.key.source[:100]!r} gives no text of 1 to 256 characters"
+            )
+        values = {name: value.evaluate(self.scope) for name, value in action.data.items()}
+        data = {name: value for name, value in values.items() if value is not None}
+        due = self._due(action.delay)
+        if due is not None and due <= self.now:
+            due = None
+        if action.id:
+            self._cancel(action.id)
+        self.sent.append(Sent(action.machine, key, action.command, data, due, action.id))
+
+    def _cancel(self, name: str | None) -> None:
+        """Stop the delayed raises and sends of this name; None: all sends."""
+        if name is not None:
+            start = f"{RAISE}{name}@"
+            self.timers = [timer for timer in self.timers if not timer.id.startswith(start)]
+        self.sent = [one for one in self.sent if one.due is None or name not in (None, one.name)]
+        gone = [send for send in self.delayed if name in (None, send.name)]
+        if gone:
+            self.cancelled += gone
+            self.delayed = [send for send in self.delayed if send not in gone]

@@ -19,7 +19,8 @@ from interlock.engine.fencing import Operation
 from interlock.engine.keys import Keys, PartitionKeys
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Command, Error, Result, Status, format_time, parse_time, time_to_ms
-from interlock.engine.snapshot import CorruptSnapshot, Snapshot
+from interlock.engine.migration_command import MIGRATE, migrate, versions_of
+from interlock.engine.snapshot import CorruptSnapshot, DelayedSend, Snapshot
 from interlock.workers.items import Address, Item
 
 log = structlog.get_logger()
@@ -28,6 +29,8 @@ MAX_DEAD_LETTERS = 10_000
 REPLY_TTL_MS = 300_000
 TIMER_RETRY = timedelta(minutes=1)
 """How long a timer waits whose step failed: the chart is at fault, and may be mended."""
+CANCELLED = "cancelled"
+"""Stands in place of a fingerprint under the id of a delayed send that was cancelled."""
 
 FindMachine = Callable[[str, int | None], Machine | None]
 """The compiled chart of a machine's version (None: the newest), or None where there is none."""
@@ -48,7 +51,8 @@ class Batch:
     """What one commit will do. ``read`` what is stored, then `decide_all`, then commit `operations`.
 
     ``snapshots``: stored bytes by address; ``marks``: fingerprints already stored, by command id;
-    ``results``: their first results; ``broken``: addresses whose keys somebody else has written to.
+    ``results``: their first results; ``last_entries``: of the histories of those that a migration is to be
+    undone for; ``broken``: addresses whose keys somebody else has written to.
     """
 
     keys: Keys
@@ -61,6 +65,7 @@ class Batch:
     snapshots: Mapping[Address, bytes | None] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
     results: dict[str, bytes] = field(default_factory=dict)
+    last_entries: Mapping[Address, bytes | None] = field(default_factory=dict)
     broken: frozenset[Address] = frozenset()
     fresh: list[str] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
@@ -115,6 +120,7 @@ class Batch:
     def _decision(self, item: Item, command: Command, instance: _Instance) -> Decision:
         # Outside of the `try`: a server that goes away while a chart is looked up is no fault of the command.
         machine = self.find_machine(command.machine, instance.now.chart_version if instance.now else None)
+        versions = self._versions(command, instance) if command.name == MIGRATE else {}
         try:
             if instance.broken:
                 raise InterlockError(f"{command.machine}/{command.key}: {instance.broken}")
@@ -128,7 +134,12 @@ class Batch:
                 )
             if item.in_flight:
                 return refused(command.id, _in_flight(command), instance.now, command.machine, command.key)
-            decision = decide(machine, instance.now, command, self.now)
+            if command.name == MIGRATE:
+                decision = migrate(
+                    versions.get, instance.now, command, self.now, self._last_entry(command, instance)
+                )
+            else:
+                decision = decide(machine, instance.now, command, self.now)
             if decision.snapshot and len(decision.snapshot.to_bytes()) > self.max_snapshot_bytes:
                 message = f"the instance would grow over {self.max_snapshot_bytes} bytes"
                 error = Error(ErrorClass.TOO_LARGE, "instance_too_large", message)
@@ -143,6 +154,15 @@ class Batch:
             return Decision(
                 Result(command.id, Status.DEAD, command.machine, command.key, None, None, [], error)
             )
+
+    def _versions(self, command: Command, instance: _Instance) -> dict[int, Machine | None]:
+        wanted = versions_of(command, instance.now)
+        return {version: self.find_machine(command.machine, version) for version in wanted}
+
+    def _last_entry(self, command: Command, instance: _Instance) -> Mapping[str, object] | None:
+        stored = self.last_entries.get((command.machine, command.key))
+        raw = instance.entries[-1] if instance.entries else stored
+        return orjson.loads(raw) if raw else None
 
     def _unknown_machine(self, command: Command, instance: _Instance) -> Error:
         if instance.now:
@@ -164,6 +184,22 @@ class Batch:
         for event in decision.events:
             self._operations.append(("XADD", self.partition.outbox, "*", "event", event))
         self.events += len(decision.events)
+        for command in decision.sends:
+            self._operations.append(("XADD", self.keys.commands, "*", "command", command))
+        for send in decision.cancelled:
+            self._withdraw(send)
+
+    def _withdraw(self, send: DelayedSend) -> None:
+        """Take the id of a command that waits elsewhere, unless it was applied meanwhile: it comes as a duplicate."""
+        wait = parse_time(send.due) - self.now
+        seconds = max(int(wait.total_seconds()) + 1, 1) + self.result_ttl_seconds
+        error = Error(ErrorClass.EXPIRED, "cancelled", "who sent it has cancelled it")
+        result = Result(send.command_id, Status.REFUSED, send.machine, send.key, None, None, [], error)
+        for name, value in (
+            (self.keys.fingerprint(send.command_id), CANCELLED),
+            (self.keys.result(send.command_id), orjson.dumps(result.as_dict())),
+        ):
+            self._operations.append(("SET", name, value, "EX", seconds, "NX"))
 
     def _fire(self, item: Item, timer: tuple[str, str, str]) -> None:
         instance = self._instance(timer[:2])
@@ -203,6 +239,8 @@ class Batch:
 
     def _resent(self, item: Item, command_id: str) -> None:
         """The same id again: the first answer, or a refusal where the body is another one."""
+        if self.marks[command_id] == CANCELLED:
+            return
         reply_to = item.command.reply_to if item.command else (item.rejected or {}).get("reply_to")
         if self.marks[command_id] == item.mark:
             self.counters["duplicate"] += 1
@@ -272,12 +310,15 @@ class Batch:
         self._index(machine, key, before, now)
 
     def _index(self, machine: str, key: str, before: Snapshot | None, now: Snapshot) -> None:
-        compiled = self.find_machine(machine, now.chart_version)
-        assert compiled is not None
-        old = _index_keys(compiled, self.partition, before) if before else set()
-        new = _index_keys(compiled, self.partition, now)
+        old = self._indexes(machine, before) if before else set()
+        new = self._indexes(machine, now)
         self._operations += [("ZREM", name, key) for name in sorted(old - new)]
         self._operations += [("ZADD", name, 0, key) for name in sorted(new - old)]
+
+    def _indexes(self, machine: str, snapshot: Snapshot) -> set[str]:
+        compiled = self.find_machine(machine, snapshot.chart_version)
+        assert compiled is not None
+        return _index_keys(compiled, self.partition, snapshot)
 
 
 def _in_flight(command: Command) -> Error:

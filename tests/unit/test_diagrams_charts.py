@@ -6,6 +6,7 @@ from interlock.engine.chart import (
     Assign,
     Chart,
     CommandDef,
+    Delay,
     Emit,
     Raise,
     Requirement,
@@ -94,8 +95,7 @@ def after(delay: str, source: str, *targets: str, actions: tuple[Assign | Emit, 
         targets=targets,
         mark=MARK,
         actions=actions,
-        delay_ms=1,
-        delay_text=delay,
+        delay=Delay(delay, 1),
     )
 
 

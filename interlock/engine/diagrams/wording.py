@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from interlock.engine.chart import Action, Assign, Emit
+from interlock.engine.chart import Action, Assign, Cancel, Delay, Emit, Raise, Send
 
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -56,6 +56,19 @@ def _action_texts(action: Action) -> tuple[str, ...]:
         return tuple(
             f"{visible(name)} = {one_line(expression.source)}" for name, expression in action.fields.items()
         )
-    if isinstance(action, Emit):
-        return (f"emit {visible(action.type)}",)
-    return (f"raise {visible(action.event)}",)
+    match action:
+        case Emit():
+            return (f"emit {visible(action.type)}",)
+        case Raise():
+            return (f"raise {visible(action.event)}{_later(action.delay)}",)
+        case Send():
+            key = one_line(action.key.source)
+            return (
+                f"send {visible(action.command)} to {visible(action.machine)}/{key}{_later(action.delay)}",
+            )
+        case Cancel():
+            return (f"cancel {visible(action.id)}",)
+
+
+def _later(delay: Delay | None) -> str:
+    return f" after {one_line(delay.text)}" if delay else ""
