@@ -19,22 +19,35 @@ app = typer.Typer(rich_markup_mode=None)
 CHART_SUFFIXES = (".yaml", ".yml")
 
 
+class ReportFormat(StrEnum):
+    """How `check` tells what it found."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    """Workflow commands, which GitHub Actions shows beside the lines of a pull request."""
+
+
 @app.command()
 def check(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Charts, or directories of charts.")],
+    format_: Annotated[
+        ReportFormat, typer.Option("--format", "-f", help="github: annotations for GitHub Actions.")
+    ] = ReportFormat.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Find the mistakes in charts, each with file:line:column. Exit code 4 where one does not load."""
     files = [file for path in paths for file in chart_files(path)]
     findings = [finding for file in files for finding in findings_of(file)]
     errors = [finding for finding in findings if finding.severity == "error"]
-    if as_json:
+    if as_json or format_ is ReportFormat.JSON:
         print_json(
             {"files": len(files), "ok": not errors, "findings": [_as_dict(finding) for finding in findings]}
         )
     else:
+        written = _annotation if format_ is ReportFormat.GITHUB else _line
         for finding in findings:
-            print_line(str(finding) if finding.severity == "error" else f"{finding} [{finding.severity}]")
+            print_line(written(finding))
         say(f"{len(files)} charts: {len(errors)} errors, {len(findings) - len(errors)} warnings.")
     if errors:
         raise typer.Exit(Exit.INVALID)
@@ -65,6 +78,21 @@ def findings_of(file: Path) -> list[Finding]:
         return list(error.findings)
     except OSError as error:
         raise CliError(Exit.FAILED, f"{file}: {error.strerror}. Make it readable.") from None
+
+
+def _line(finding: Finding) -> str:
+    return str(finding) if finding.severity == "error" else f"{finding} [{finding.severity}]"
+
+
+def _annotation(finding: Finding) -> str:
+    """A workflow command (GitHub: "Workflow commands for GitHub Actions", setting an error message)."""
+    place = f"file={_property(finding.mark.file)},line={finding.mark.line},col={finding.mark.column}"
+    text = f"{finding.message} {finding.suggestion}".rstrip().replace("%", "%25")
+    return f"::{finding.severity} {place},title={_property(finding.code)}::{text}"
+
+
+def _property(text: str) -> str:
+    return text.replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
 
 
 def _as_dict(finding: Finding) -> dict[str, Any]:

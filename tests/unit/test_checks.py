@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
 from interlock.engine.checks import CHECKS, check_chart
+from interlock.engine.checks_declarations import is_past, past_tense
 from interlock.engine.loader import load_chart, parse_chart
 
-DOUBTFUL = sorted((Path(__file__).parents[1] / "charts" / "doubtful").glob("*.yaml"))
+CHARTS = Path(__file__).parents[1] / "charts"
+DOUBTFUL = sorted((CHARTS / "doubtful").glob("*.yaml"))
+WRONG = sorted((CHARTS / "wrong").glob("*.yaml"))
+ENGINE = Path(__file__).parents[2] / "interlock" / "engine"
+MAKERS = ("Finding", "refuse", "warning")
+MADE_BY_TESTS = {"not_utf8", "too_large"}
+"""No text file can be the fixture of these: `test_loader` makes them."""
 
 SOUND = """
 id: door
@@ -27,7 +35,9 @@ states:
     on: {shut: closed.after_use}
     states:
       lamp: {initial: on, states: {on: {after: {1m: dark}}, dark: }}
-      bell: {initial: quiet, states: {quiet: {on: {lock: rung}}, rung: {on: {open: recent}}, recent: {type: history}}}
+      bell:
+        initial: quiet
+        states: {quiet: {on: {lock: rung}}, rung: {on: {open: recent}}, recent: {type: history, target: quiet}}
   worn: {type: final}
 """
 
@@ -51,5 +61,95 @@ def test_a_doubtful_chart_is_warned_of(path):
 
 
 def test_every_check_has_a_doubtful_chart():
-    found = {finding.code for path in DOUBTFUL for finding in check_chart(load_chart(path))}
-    assert len(found) == len(CHECKS) + 1  # undeclared_events tells two things apart
+    charts = [load_chart(path) for path in DOUBTFUL]
+    assert [check.__name__ for check in CHECKS if not any(list(check(chart)) for chart in charts)] == []
+
+
+def codes_in_the_source() -> set[str]:
+    """Every code that loading or checking a chart can answer: the constants that findings are made with."""
+    found = set()
+    for path in ENGINE.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and called(node) in MAKERS
+                and isinstance(node.args[1], ast.Constant)
+            ):
+                found.add(node.args[1].value)
+    return found
+
+
+def called(node: ast.Call) -> str:
+    return getattr(node.func, "id", None) or getattr(node.func, "attr", "")
+
+
+def codes_of_the_fixtures() -> set[str]:
+    first_lines = [path.read_bytes().split(b"\n")[0].decode() for path in (*DOUBTFUL, *WRONG)]
+    return {line.removeprefix("# ").split(": ")[1] for line in first_lines}
+
+
+def test_every_kind_of_mistake_has_a_fixture_that_shows_its_message():
+    assert codes_in_the_source() - codes_of_the_fixtures() == MADE_BY_TESTS
+    assert codes_of_the_fixtures() <= codes_in_the_source()
+    assert len(codes_of_the_fixtures()) >= 60
+
+
+def test_a_check_that_has_no_fixture_would_be_noticed():
+    known = 'Finding(mark, "a", ""); self.refuse(mark, "b", ""); warning(mark, "c", ""); other(mark, "d")'
+    calls = [node for node in ast.walk(ast.parse(known)) if isinstance(node, ast.Call)]
+    assert [called(node) in MAKERS for node in calls] == [True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("event", "past"),
+    [
+        ("assigned", True),
+        ("sla_breached", True),
+        ("control_pass_failed", True),
+        ("sent", True),
+        ("put_on_hold", True),
+        ("assign", False),
+        ("closing", False),
+        ("sla_breach", False),
+        ("state", False),
+    ],
+)
+def test_an_event_says_what_has_happened(event, past):
+    assert is_past(event) is past
+
+
+@pytest.mark.parametrize(
+    ("verb", "past"), [("open", "opened"), ("close", "closed"), ("deny", "denied"), ("delay", "delayed")]
+)
+def test_the_past_tense_is_suggested(verb, past):
+    assert past_tense(verb) == past
+
+
+def test_a_chart_whose_instances_live_for_ever_may_say_so():
+    text = (CHARTS / "doubtful" / "no_final_state.yaml").read_text()
+    assert [each.code for each in check_chart(parse_chart(text))] == ["no_final_state"]
+    assert check_chart(parse_chart(text.replace("version: 1", "version: 1\ntags: [endless]"))) == []
+
+
+def test_a_target_in_every_region_resets_none_unsaid():
+    text = (CHARTS / "doubtful" / "target_in_a_region_of_its_own_source.yaml").read_text()
+    said = text.replace("open: .lamp.lit", "open: {target: [.lamp.lit, .bell]}")
+    assert check_chart(parse_chart(said)) == []
+
+
+def test_a_region_that_changes_itself_resets_no_other():
+    text = (CHARTS / "doubtful" / "target_resets_other_regions.yaml").read_text()
+    assert (
+        check_chart(
+            parse_chart(
+                text.replace('"#door.opened.lamp.lit"', "loud").replace("quiet: {on", "loud: , quiet: {on")
+            )
+        )
+        == []
+    )
+
+
+def test_a_guarded_handler_below_leaves_the_one_above_its_turn():
+    text = (CHARTS / "doubtful" / "overridden_transition.yaml").read_text()
+    guarded = text.replace('open: "#door.opened"', 'open: {guard: data.by != null, target: "#door.opened"}')
+    assert check_chart(parse_chart(guarded)) == []

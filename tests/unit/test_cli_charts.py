@@ -99,7 +99,16 @@ def test_a_schema_is_draft_07(what: str, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "start"), [("a.svg", b"<?xml"), ("a.png", b"\x89PNG"), ("a.dot", b"digraph"), ("a.mmd", b"---")]
+    ("name", "start"),
+    [
+        ("a.svg", b"<?xml"),
+        ("a.png", b"\x89PNG"),
+        ("a.dot", b"digraph"),
+        ("a.mmd", b"---"),
+        ("a.puml", b"@start"),
+        ("a.scxml", b"<?xml"),
+        ("a.json", b"{"),
+    ],
 )
 def test_a_diagram_is_what_its_files_name_says(chart: Path, name: str, start: bytes) -> None:
     target = chart.parent / name
@@ -141,3 +150,31 @@ def test_a_png_is_not_poured_into_a_terminal(
 def test_a_place_that_cannot_be_written_is_named(chart: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["diagram", str(chart), "-o", str(chart.parent / "no" / "a.dot")]) == Exit.FAILED
     assert "a.dot" in capsys.readouterr().err
+
+
+def test_findings_are_annotations_for_github(chart: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chart.write_text(WRONG)
+    assert run(["check", "--format", "github", str(chart)]) == Exit.INVALID
+    first = capsys.readouterr().out.splitlines()[0]
+    place = f"::error file={chart},line=8,col=23,title=unknown_target::"
+    assert first == f"{place}no state is meant by 'opend' Did you mean 'opened'?"
+
+
+def test_what_a_text_could_break_in_an_annotation_is_escaped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a,b:c%.yaml"
+    path.write_text(SOUND.replace("opened: {type: final}", 'opened: {type: final}\n  "50%": {}'))
+    assert run(["check", "--format", "github", str(path)]) == Exit.INVALID
+    first = capsys.readouterr().out.splitlines()[0]
+    assert f"file={tmp_path}/a%2Cb%3Ac%25.yaml,line=10,col=3,title=bad_name::'50%25' names" in first
+
+
+def test_a_doubt_is_a_warning_and_ends_with_0(chart: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chart.write_text(SOUND.replace("  open: {}", "  open: {}\n  shut: {}"))
+    assert run(["check", "--format", "github", str(chart)]) == Exit.DONE
+    assert capsys.readouterr().out.startswith(
+        f"::warning file={chart},line=6,col=3,title=unhandled_command::"
+    )
+    assert run(["check", str(chart)]) == Exit.DONE
+    assert capsys.readouterr().out.splitlines()[0].endswith(" [warning]")
