@@ -11,10 +11,10 @@ COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes 
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format storm bench lock clean
+.PHONY: help setup demo dev test check format storm bench bench-steps lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.developer  ## everything for working on it, into .venv, from the lock (uv where it is on PATH)
 
@@ -51,6 +51,22 @@ storm: .venv/.developer  ## kill workers and the server under load for STORM_SEC
 
 bench: .venv/.developer  ## commands a second and latency, beside plain RQ
 	$(BIN)/python -m benchmarks.commands $(ARGS)
+
+.cache/bench/.ready: benchmarks/requirements-steps.txt benchmarks/steps/package-lock.json
+	@echo "setting up .cache/bench from benchmarks/requirements-steps.txt ..."
+	@rm -rf .cache/bench && mkdir -p .cache/bench/node
+	@if command -v uv >/dev/null 2>&1; \
+	then uv venv --quiet --python $(BIN)/python .cache/bench/venv && \
+	     VIRTUAL_ENV=.cache/bench/venv uv pip install --quiet -r benchmarks/requirements-steps.txt; \
+	else $(BIN)/python -m venv .cache/bench/venv && \
+	     .cache/bench/venv/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements-steps.txt; fi
+	@if command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; \
+	then cp tests/oracle/package.json benchmarks/steps/package-lock.json .cache/bench/node && \
+	     npm ci --silent --no-fund --no-audit --prefix .cache/bench/node; fi
+	@touch $@
+
+bench-steps: .venv/.developer .cache/bench/.ready  ## steps a second, beside other statechart libraries
+	$(BIN)/python -m benchmarks.steps --peers .cache/bench/venv/bin/python $(ARGS)
 
 lock:  ## make the locks again from pyproject.toml (UPGRADE=1: newest versions)
 	@command -v $(UV) >/dev/null 2>&1 || { "$(PYTHON)" -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv; }
