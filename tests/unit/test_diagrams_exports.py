@@ -244,6 +244,56 @@ def test_a_root_with_actions_is_a_state_of_its_own_that_ends_where_we_do() -> No
     assert ways(by_id(document)["whole"]) == [{"event": "hatch", "target": "empty"}]
 
 
+SENDING = """
+id: nest
+version: 1
+context: {patience: {type: integer, default: 5}}
+commands: {lay: {creates: true}, call: , rest: }
+initial: busy
+states:
+  busy:
+    after: {context.patience: calm}
+    on:
+      call:
+        actions:
+          - send:
+              {machine: bird, key: "key + '-1'", command: feed, delay: 90s, id: food,
+               data: {grams: context.patience, raw: true}}
+          - raise: {event: chirp, delay: context.patience, id: noise}
+          - raise: {event: chirp, delay: 1500ms}
+      chirp: {actions: [{cancel: food}, {cancel: noise}]}
+      rest: calm
+  calm: {type: final}
+"""
+
+
+def test_what_waits_in_scxml_is_a_send_that_can_be_cancelled() -> None:
+    busy = by_id(scxml(parse_chart(SENDING)))["busy"]
+    call, chirp = (
+        each for each in busy.findall(f"{SCXML}transition") if each.get("event") in ("call", "chirp")
+    )
+    sent, *raised = (each.attrib for each in call.findall(f"{SCXML}send"))
+    assert sent == {
+        "event": "feed",
+        "type": "x-interlock",
+        "targetexpr": "'bird/' + str(key + '-1')",
+        "id": "food",
+        "delay": "90s",
+    }
+    assert [(each.get("name"), each.get("expr")) for each in call.iter(f"{SCXML}param")] == [
+        ("grams", "context.patience"),
+        ("raw", "true"),
+    ]
+    assert raised == [
+        {"event": "chirp", "id": "noise", "delayexpr": "context.patience"},
+        {"event": "chirp", "delay": "1500ms"},
+    ]
+    assert [each.get("sendid") for each in chirp.findall(f"{SCXML}cancel")] == ["food", "noise"]
+    armed = busy.find(f"{SCXML}onentry/{SCXML}send")
+    assert armed is not None
+    assert armed.get("delayexpr") == "context.patience"
+
+
 # XState
 
 
@@ -286,6 +336,26 @@ def test_xstate_guards_and_actions_are_references_by_name(door: Chart) -> None:
         {"type": "assign", "params": {"tries": "context.tries + 1"}},
         {"type": "raise", "params": {"event": "turned"}},
     ]
+
+
+def test_what_waits_in_xstate_is_named_with_its_delay() -> None:
+    busy = xstate(parse_chart(SENDING))["states"]["busy"]
+    assert busy["after"] == {"context.patience": {"target": "#nest.calm"}}
+    data = {"grams": "context.patience", "raw": "true"}
+    send = {
+        "machine": "bird",
+        "key": "key + '-1'",
+        "command": "feed",
+        "data": data,
+        "id": "food",
+        "delay": 90_000,
+    }
+    assert busy["on"]["call"]["actions"] == [
+        {"type": "send", "params": send},
+        {"type": "raise", "params": {"event": "chirp", "id": "noise", "delay": "context.patience"}},
+        {"type": "raise", "params": {"event": "chirp", "delay": 1500}},
+    ]
+    assert busy["on"]["chirp"]["actions"][0] == {"type": "cancel", "params": {"id": "food"}}
 
 
 def test_brief_leaves_out_guards_refusals_and_actions(door: Chart) -> None:

@@ -14,11 +14,23 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from xml.sax.saxutils import quoteattr
 
-from interlock.engine.chart import Action, Assign, Chart, Emit, Raise, StateDef, TransitionDef
+from interlock.engine.chart import (
+    Action,
+    Assign,
+    Cancel,
+    Chart,
+    Delay,
+    Emit,
+    Raise,
+    Send,
+    StateDef,
+    TransitionDef,
+)
 from interlock.engine.diagrams.model import contains
 from interlock.engine.diagrams.wording import one_line, visible
 
 DONE = "done.state."
+MODEL = "x-interlock"
 
 
 def scxml_source(chart: Chart, *, brief: bool = False) -> str:
@@ -38,7 +50,7 @@ class _Writer:
 
     def document(self) -> Iterator[str]:
         root = self.chart.root
-        model = "x-interlock" if self.has_expressions() else "null"
+        model = MODEL if self.has_expressions() else "null"
         start = [""] if self.wrapped else root.initial
         yield _open(
             "scxml",
@@ -50,7 +62,7 @@ class _Writer:
         )
         yield f"  {_comment(f'version {self.chart.version}', self.chart.description)}"
         yield from _indented(self.commands())
-        if model == "x-interlock" and self.chart.context:
+        if model == MODEL and self.chart.context:
             defaults = {name: field.default for name, field in self.chart.context.items()}
             text = json.dumps(defaults, ensure_ascii=False)
             yield f"  <datamodel>{_empty('data', id='context', expr=text)}</datamodel>"
@@ -64,16 +76,13 @@ class _Writer:
         yield "</scxml>"
 
     def has_expressions(self) -> bool:
-        return not self.brief and (
-            any(
-                each.guard or each.require
-                for state in self.chart.states.values()
-                for each in _transitions(state)
-            )
-            or any(
-                isinstance(action, Assign)
-                for state in self.chart.states.values()
-                for action in _actions(state)
+        states = self.chart.states.values()
+        ways = [each for state in states for each in _transitions(state)]
+        return any(each.delay and each.delay.expression for each in ways) or (
+            not self.brief
+            and (
+                any(each.guard or each.require for each in ways)
+                or any(_reads(action) for state in states for action in _actions(state))
             )
         )
 
@@ -105,13 +114,15 @@ class _Writer:
             targets = state.initial or [each.path for each in above.children if _tag(each)[0] != "history"]
             yield _empty("transition", target=self.references(targets))
             return
-        timers = (
-            []
-            if self.brief
-            else list(dict.fromkeys((each.delay_ms, self.event(each)) for each in state.after))
+        timers = {self.event(each): each.delay for each in state.after}
+        yield from _block(
+            "onentry",
+            [
+                *self.actions(state.entry),
+                *(_empty("send", event=event, id=event, **_delay(delay)) for event, delay in timers.items()),
+            ],
         )
-        yield from _block("onentry", [*self.actions(state.entry), *(_armed(*timer) for timer in timers)])
-        cancelled = [_empty("cancel", sendid=event) for _, event in timers]
+        cancelled = [_empty("cancel", sendid=event) for event in timers]
         yield from _block("onexit", [*self.actions(state.exit), *cancelled])
         yield from self.transitions(state)
         for child in state.children:
@@ -121,18 +132,21 @@ class _Writer:
         """In the order in which they are tried: wildcards last, then what the root says for all its states."""
         if state.kind == "final":
             return
-        yield from (_empty("transition", event=DONE + self.ids[each.path]) for each in self.done_below(state))
+        own_done = DONE + state.path
         shared = not self.wrapped and state in self.chart.root.children
         for place in (state, self.chart.root) if shared else (state,):
-            for each in sorted(_transitions(place), key=lambda one: _rank(one.event)):
+            ranked = sorted(_transitions(place), key=lambda one: (_rank(one.event), one.event == own_done))
+            for each in ranked:
+                yield from self.done_below(state) if each.event == own_done else ()
                 yield from self.transition(each, state)
         if self.wrapped and not state.path and self.can_end:
             yield _empty("transition", event=DONE + self.ids[""], target=self.end)
 
-    def done_below(self, state: StateDef) -> Iterator[StateDef]:
-        """States in it whose done event SCXML would take for this one's, because it matches by prefix."""
-        if any(each.event == DONE + state.path for each in state.on):
-            yield from (each for each in tuple(state.walk())[1:] if each.children)
+    def done_below(self, state: StateDef) -> Iterator[str]:
+        """The done events of states in it go by: SCXML would take them for this one's, by their prefix."""
+        for each in tuple(state.walk())[1:]:
+            if each.children:
+                yield _empty("transition", event=DONE + self.ids[each.path])
 
     def transition(self, made: TransitionDef, place: StateDef) -> Iterator[str]:
         """The transition as it stands in ``place``: in its own source, or in a state below the root."""
@@ -182,13 +196,30 @@ class _Writer:
         return [] if self.brief else [line for action in actions for line in self.action(action)]
 
     def action(self, action: Action) -> Iterator[str]:
-        if isinstance(action, Assign):
-            for name, value in action.fields.items():
-                yield _empty("assign", location=f"context.{visible(name)}", expr=one_line(value.source))
-        elif isinstance(action, Raise):
-            yield _empty("raise", event=_token(action.event))
-        elif isinstance(action, Emit):
-            yield _empty("log", label=f"emit {visible(action.type)}")
+        match action:
+            case Assign(fields=fields):
+                for name, value in fields.items():
+                    yield _empty("assign", location=f"context.{visible(name)}", expr=one_line(value.source))
+            case Emit(type=type_):
+                yield _empty("log", label=f"emit {visible(type_)}")
+            case Raise(event=event, delay=None):
+                yield _empty("raise", event=_token(event))
+            case Raise(event=event):
+                yield _empty("send", event=_token(event), id=action.id, **_delay(action.delay))
+            case Send():
+                target = f"'{action.machine}/' + str({one_line(action.key.source)})"
+                where = {
+                    "event": _token(action.command),
+                    "type": MODEL,
+                    "targetexpr": target,
+                    "id": action.id,
+                }
+                yield _open("send", **where, **_delay(action.delay))
+                for name, value in action.data.items():
+                    yield f"  {_empty('param', name=name, expr=one_line(value.source))}"
+                yield "</send>"
+            case Cancel(id=id_):
+                yield _empty("cancel", sendid=id_)
 
 
 def _ids(chart: Chart) -> dict[str, str]:
@@ -228,9 +259,20 @@ def _rank(event: str) -> int:
     return -len(event) if event != "*" and event.endswith(".*") else 0 if event == "*" else -10_000
 
 
-def _armed(delay_ms: int | None, event: str) -> str:
-    delay = f"{delay_ms}ms" if (delay_ms or 0) % 1000 else f"{(delay_ms or 0) // 1000}s"
-    return _empty("send", event=event, id=event, delay=delay)
+def _reads(action: Action) -> bool:
+    """Whether an action holds an expression."""
+    delay = action.delay if isinstance(action, (Raise, Send)) else None
+    return isinstance(action, (Assign, Send)) or bool(delay and delay.expression)
+
+
+def _delay(delay: Delay | None) -> dict[str, str]:
+    """The attribute of ``send`` that says when: CSS2's seconds or milliseconds, or an expression."""
+    if delay is None:
+        return {}
+    if delay.milliseconds is None:
+        return {"delayexpr": one_line(delay.text)}
+    whole = delay.milliseconds % 1000 == 0
+    return {"delay": f"{delay.milliseconds // 1000}s" if whole else f"{delay.milliseconds}ms"}
 
 
 def _token(event: str) -> str:

@@ -1,22 +1,37 @@
 """XState v5: the chart as the JSON that ``createMachine`` takes.
 
 Guards and actions are references by name, with their texts as parameters: ``expression`` and ``refused``
-are the guards, ``assign``, ``emit`` and ``raise`` the actions; who runs the machine fills them in by
-``setup``. A transition's ``require`` rows stand before it as a candidate that goes nowhere, with the guard
-``refused``. What XState has no place for (the commands with their schemas) stands in ``meta``.
+are the guards; ``assign``, ``emit``, ``raise``, ``send`` and ``cancel`` the actions. Who runs the machine
+fills them in by ``setup``. The ``require`` rows of a transition stand before it as a candidate that goes
+nowhere, with the guard ``refused``. What XState has no place for (the commands with their schemas) stands
+in ``meta``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from interlock.engine.chart import Action, Assign, Chart, Emit, Raise, Requirement, StateDef, TransitionDef
+from interlock.engine.chart import (
+    Action,
+    Assign,
+    Cancel,
+    Chart,
+    CommandDef,
+    Delay,
+    Emit,
+    Raise,
+    Requirement,
+    Send,
+    StateDef,
+    TransitionDef,
+)
 from interlock.engine.diagrams.identifiers import plain_ids
 from interlock.engine.diagrams.model import DiagramError
+from interlock.engine.expressions import Expression
 
 _DONE = "done.state."
 
@@ -52,7 +67,7 @@ class _Writer:
             **({} if self.brief else {"meta": {"commands": commands}}),
         }
 
-    def command(self, command: Any) -> dict[str, Any]:
+    def command(self, command: CommandDef) -> dict[str, Any]:
         return _present(
             creates=command.creates,
             data=dict(command.schema.get("properties", {})),
@@ -73,7 +88,9 @@ class _Writer:
             rows += self.candidates(each)
         after: dict[str, list[dict[str, Any]]] = {}
         for each in state.after:
-            after.setdefault(str(each.delay_ms), []).extend(self.candidates(each))
+            # What an expression gives is XState's named delay: filled in by setup, like guards and actions.
+            key = each.delay_text if each.delay_ms is None else str(each.delay_ms)
+            after.setdefault(key, []).extend(self.candidates(each))
         return _present(
             id=self.ids[state.path] if state.path and self.odd(state.path) else "",
             type=state.kind if state.kind in ("parallel", "final") else "",
@@ -145,15 +162,31 @@ class _Writer:
 
 
 def _action(action: Action) -> dict[str, Any]:
-    if isinstance(action, Assign):
-        return {
-            "type": "assign",
-            "params": {name: value.source for name, value in action.fields.items()},
-        }
-    if isinstance(action, Raise):
-        return {"type": "raise", "params": {"event": action.event}}
-    assert isinstance(action, Emit)
-    return {"type": "emit", "params": {"type": action.type}}
+    match action:
+        case Assign(fields=fields):
+            return {"type": "assign", "params": _sources(fields)}
+        case Emit(type=type_):
+            return {"type": "emit", "params": {"type": type_}}
+        case Raise():
+            return {"type": "raise", "params": {"event": action.event, **_later(action.delay, action.id)}}
+        case Send():
+            where = {"machine": action.machine, "key": action.key.source, "command": action.command}
+            data = {"data": _sources(action.data)} if action.data else {}
+            return {"type": "send", "params": {**where, **data, **_later(action.delay, action.id)}}
+        case Cancel(id=id_):
+            return {"type": "cancel", "params": {"id": id_}}
+
+
+def _sources(fields: Mapping[str, Expression]) -> dict[str, str]:
+    return {name: value.source for name, value in fields.items()}
+
+
+def _later(delay: Delay | None, id_: str) -> dict[str, Any]:
+    """When and under which name a ``raise`` or ``send`` waits: milliseconds, or an expression's text."""
+    waits = _present(id=id_)
+    if delay is not None:
+        waits["delay"] = delay.text if delay.milliseconds is None else delay.milliseconds
+    return waits
 
 
 def _row(row: Requirement) -> dict[str, Any]:
