@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import compress
+from operator import is_not
 from typing import Any
 
 import orjson
@@ -38,7 +40,7 @@ class Decision:
     entry: bytes | None = None
     events: tuple[bytes, ...] = ()
     sends: tuple[bytes, ...] = ()
-    cancelled: tuple[DelayedSend, ...] = ()
+    cancelled: Sequence[DelayedSend] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +341,9 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """The context fields that a step may have changed: actions replace values, they never edit them."""
     if before is after:
         return []
+    if list(before) == list(after):
+        # The same fields in the same order, as after every step of one chart: compared without a look-up each.
+        return list(compress(after, map(is_not, before.values(), after.values())))
     return [name for name, value in after.items() if value is not before.get(name, before)]
 
 
@@ -382,7 +387,7 @@ def finish(machine: Machine, before: Snapshot, step: Step, cause: Cause, default
         recorded=step.recorded,
         done=step.done,
         entered=step.entered(),
-        sends=[*step.delayed, *(sends.delayed if sends else ())],
+        sends=[*step.delayed, *sends.delayed] if sends else step.delayed,
     )
     types = step.emitted or [default_event]
     entry = {
@@ -405,7 +410,7 @@ def finish(machine: Machine, before: Snapshot, step: Step, cause: Cause, default
         orjson.dumps(entry),
         tuple(_events(machine, before, after, touched, types, cause)),
         sends.commands if sends else (),
-        tuple(step.cancelled),
+        step.cancelled,
     )
 
 

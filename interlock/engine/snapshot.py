@@ -77,7 +77,8 @@ class Snapshot:
         """The inverse of `to_bytes`. Raises CorruptSnapshot."""
         try:
             fields = orjson.loads(raw)
-            fields["timers"] = [Timer(**timer) for timer in fields["timers"]]
+            if fields["timers"]:
+                fields["timers"] = [Timer(**timer) for timer in fields["timers"]]
             if fields.get("sends"):
                 fields["sends"] = [DelayedSend(**send) for send in fields["sends"]]
             return cls(**fields)

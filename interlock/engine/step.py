@@ -72,7 +72,7 @@ class Step:
         scope: Scope,
         now: datetime,
         version: int,
-        delayed: Sequence[DelayedSend] = (),
+        delayed: list[DelayedSend] | None = None,
         entered: Sequence[str] = (),
     ) -> None:
         self.machine = machine
@@ -88,9 +88,9 @@ class Step:
         self.taken: list[Arrow] = []
         self.internal: deque[str] = deque()
         self.order: list[Node] = machine.in_order(active, entered) if machine.has_order else []
-        self.sent: list[Sent] = []
-        self.cancelled: list[DelayedSend] = []
-        self.delayed: Sequence[DelayedSend] = delayed
+        self.sent: Sequence[Sent] = ()
+        self.cancelled: Sequence[DelayedSend] = ()
+        self.delayed: list[DelayedSend] = delayed or []
         if delayed:
             # What is due by now is on its way: it is not cancelled any more.
             at = format_time(now)
@@ -442,7 +442,7 @@ class Step:
             due = None
         if action.id:
             self._cancel(action.id)
-        self.sent.append(Sent(action.machine, key, action.command, data, due, action.id))
+        self.sent = [*self.sent, Sent(action.machine, key, action.command, data, due, action.id)]
 
     def _cancel(self, name: str | None) -> None:
         """Stop the delayed raises and sends of this name; None: all sends."""
@@ -452,5 +452,5 @@ class Step:
         self.sent = [one for one in self.sent if one.due is None or name not in (None, one.name)]
         gone = [send for send in self.delayed if name in (None, send.name)]
         if gone:
-            self.cancelled += gone
+            self.cancelled = [*self.cancelled, *gone]
             self.delayed = [send for send in self.delayed if send not in gone]
