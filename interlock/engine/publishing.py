@@ -18,9 +18,6 @@ from interlock.engine.messages import format_time
 _WAIT_SLICE_SECONDS = 2.0
 
 
-_SLICE_SECONDS = 2.0
-
-
 class Publisher:
     """Publishes to one deployment. Safe to share between threads, as its client is."""
 
