@@ -19,6 +19,7 @@ from interlock.engine.errors import LeaseLost
 from interlock.engine.ids import next_entry_id
 from interlock.engine.keys import PartitionKeys
 from interlock.engine.messages import time_from_ms
+from interlock.engine.migration_command import is_undo
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.statecharts.catalog import Catalog
@@ -163,8 +164,23 @@ class Drainer:
             snapshots=dict(zip(addresses, stored, strict=False)),
             marks=marks,
             results=results,
+            last_entries=self._last_entries(keys, read.items),
             broken=broken,
         )
+
+    def _last_entries(self, keys: PartitionKeys, items: list[Item]) -> dict[Address, bytes | None]:
+        wanted = {(one.machine, one.key) for item in items if (one := item.command) and is_undo(one)}
+        if not wanted:
+            return {}
+        pipeline = self._store.client.pipeline(transaction=False)
+        for address in wanted:
+            pipeline.lindex(keys.history(*address), -1)
+        # A key that holds a foreign type gives an error here, and a refusal of its own at the commit.
+        found = pipeline.execute(raise_on_error=False)
+        return {
+            address: raw if isinstance(raw, bytes) else None
+            for address, raw in zip(wanted, found, strict=True)
+        }
 
 
 def _owner_of(keys: PartitionKeys, key: str, items: list[Item]) -> Address | None:
