@@ -6,12 +6,13 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 	then command -v "$$name"; break; fi; done)
 BIN := .venv/bin
 STORM_SECONDS ?= 60
+ORACLE_CHARTS ?= 10000
 UV = $(shell command -v uv || echo .cache/uv/bin/uv)
 COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format storm bench bench-steps lock clean
+.PHONY: help setup demo dev test check format storm oracle bench bench-steps lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +48,10 @@ format: .venv/.developer  ## put the code into its format
 	$(BIN)/ruff format .
 
 storm: .venv/.developer  ## kill workers and the server under load for STORM_SECONDS, then count
-	INTERLOCK_STORM_SECONDS=$(STORM_SECONDS) $(BIN)/pytest -m storm $(ARGS)
+	INTERLOCK_STORM_SECONDS=$(STORM_SECONDS) $(BIN)/pytest -m storm --ignore tests/oracle $(ARGS)
+
+oracle: .venv/.developer  ## ORACLE_CHARTS random charts, each 20 events, in our engine and in XState (needs node)
+	INTERLOCK_ORACLE_CHARTS=$(ORACLE_CHARTS) $(BIN)/pytest -m storm tests/oracle $(ARGS)
 
 bench: .venv/.developer  ## commands a second and latency, beside plain RQ
 	$(BIN)/python -m benchmarks.commands $(ARGS)
