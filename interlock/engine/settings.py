@@ -5,13 +5,14 @@ The one module that reads the environment.
 
 from __future__ import annotations
 
+import math
 import os
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -22,6 +23,10 @@ from pydantic_settings import (
 
 from interlock.engine.addresses import Network
 
+RETRY_STRETCH = 1.1
+"""By how much jitter lengthens the delays between attempts at most."""
+EVENT_LOG_SPARE_SECONDS = 86_400.0
+"""What the event log keeps beyond the last attempt: for times when nothing could be delivered at all."""
 STANDARD_WEBHOOKS_SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
 """Seconds between attempts as the Standard Webhooks 1.0 specification suggests, after the first at once."""
 
@@ -84,7 +89,8 @@ class Settings(BaseSettings):
     )
     event_log_seconds: Annotated[float, Field(ge=60)] = Field(
         default=30 * 86_400.0,
-        description="How long an event stays in the event log once it was dispatched: longer than retries go.",
+        validate_default=True,
+        description="How long an event stays in the event log once it was dispatched: a day longer than retries go.",
     )
     webhook_log_seconds: Annotated[float, Field(ge=60)] = Field(
         default=14 * 86_400.0, description="How long a finished delivery stays in the delivery log."
@@ -116,6 +122,20 @@ class Settings(BaseSettings):
             [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         )
         return tuple(ip_network(part) for part in parts)
+
+    @field_validator("event_log_seconds")
+    @classmethod
+    def _outlives_the_last_attempt(cls, value: float, info: ValidationInfo) -> float:
+        # An attempt sends the bytes that stand in the event log: trimmed too early, deliveries die of it.
+        # A validator of the field, not of the model, whose error would show every input, the secret key too.
+        retries = sum(info.data.get("webhook_retry_schedule", ()))
+        least = math.ceil(retries * RETRY_STRETCH + EVENT_LOG_SPARE_SECONDS)
+        if value < least:
+            raise ValueError(
+                f"event_log_seconds is {value:.0f}, and webhook_retry_schedule goes on for {retries:.0f} s: make "
+                f"event_log_seconds at least {least} (the schedule, its jitter, a day), or the schedule shorter"
+            )
+        return value
 
     @cached_property
     def queue_names(self) -> tuple[str, str]:

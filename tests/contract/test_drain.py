@@ -465,7 +465,7 @@ def test_a_drain_that_finds_another_owner_leaves_no_marker_that_would_keep_other
 def test_old_events_leave_the_event_log_once_they_were_dispatched_and_no_sooner(
     any_client: redis.Redis,
 ) -> None:
-    desk = Desk(any_client, partitions=1, event_log_seconds=3600)
+    desk = Desk(any_client, partitions=1, event_log_seconds=2 * 86_400, webhook_retry_schedule="60")
     keys = desk.keys.partition(0)
     for number in range(300):  # trimming is by whole nodes of a stream, of a hundred entries
         desk.client.xadd(keys.outbox, {"event": "{}"}, id=f"{number + 1}-0")
