@@ -26,9 +26,11 @@ class Rule:
 
 def _arithmetic(sign: str, act: Operation, kinds: tuple[str, ...] = ("number",)) -> Rule:
     def run(left: Any, right: Any) -> Any:
-        kind = kind_of(left)
-        if kind != kind_of(right) or kind not in kinds:
-            raise EvaluationError(f"cannot write {kind} {sign} {kind_of(right)}")
+        # Integers, which every operator takes, are most of what charts reckon with.
+        if not type(left) is int is type(right):
+            kind = kind_of(left)
+            if kind != kind_of(right) or kind not in kinds:
+                raise EvaluationError(f"cannot write {kind} {sign} {kind_of(right)}")
         try:
             return bounded(act(left, right))
         except ZeroDivisionError:
@@ -58,6 +60,8 @@ def negative(value: Any) -> Any:
 
 def _ordering(compare: Operation) -> Operation:
     def run(left: Any, right: Any) -> Any:
+        if type(left) is int is type(right):
+            return compare(left, right)
         kind = kind_of(left)
         if kind != kind_of(right) or kind not in ("number", "string", "array"):
             raise EvaluationError(f"cannot order {kind} and {kind_of(right)}")

@@ -9,7 +9,7 @@ Sets of states are bit masks over the states in document order: a step is arithm
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jsonschema_rs
@@ -19,7 +19,7 @@ from interlock.engine.chart import Action, Chart, StateDef, TransitionDef
 
 
 class Node(transitions.State):
-    """A state of the chart. ``bit``: its own; ``below``: the bits of all its descendants."""
+    """A state of the chart. ``bit``: its own; ``below``, ``upward``: those of all below, of it and all above."""
 
     def __init__(self, definition: StateDef, index: int, parent: Node | None) -> None:
         super().__init__(definition.path, final=definition.kind == "final")
@@ -33,8 +33,10 @@ class Node(transitions.State):
         self.below = 0
         self.parent = parent
         self.ancestors: tuple[Node, ...] = (parent, *parent.ancestors) if parent else ()
+        self.upward: int = self.bit | (parent.upward if parent else 0)
         self.children: tuple[Node, ...] = ()
         self.histories: tuple[Node, ...] = ()
+        self.inside = 0  # the bits of the children
         self.initial: tuple[Node, ...] = ()
         self.entry_actions: tuple[Action, ...] = definition.entry
         self.exit_actions: tuple[Action, ...] = definition.exit
@@ -52,7 +54,11 @@ class Node(transitions.State):
 
 
 class Arrow(transitions.Transition):
-    """A transition of the chart. ``exits``: mask of what it leaves when active, None where history decides."""
+    """A transition of the chart. ``exits``: mask of what it leaves when active, None where history decides.
+
+    ``enters``: mask of what it enters, None where history, regions or another arrow have a say; then only
+    ``domain`` counts.
+    """
 
     def __init__(self, definition: TransitionDef, source: Node, targets: tuple[Node, ...]) -> None:
         # The library's stub knows neither internal transitions (no dest) nor lists of conditions.
@@ -69,6 +75,8 @@ class Arrow(transitions.Transition):
         self.ignore = definition.ignore
         self.forbidden = definition.forbidden
         self.exits: int | None = None
+        self.domain: Node | None = None
+        self.enters: int | None = None
 
 
 def matches(descriptor: str, event: str) -> bool:
@@ -108,9 +116,16 @@ class Machine:
         self.nodes: list[Node] = []
         self.by_path: dict[str, Node] = {}
         self.root = self._add(chart.root, None)
+        self.arrows: list[Arrow] = []
         for node in self.nodes:
             self._connect(node)
+        for arrow in self.arrows:
+            arrow.enters = self._enters(arrow)
         self.all = (1 << len(self.nodes)) - 1
+        # Masks of the states that count in one part of the algorithm, so that it passes the others by.
+        self.atomic = self._mask(lambda node: node.is_atomic)
+        self.stirred_on_entry = self._mask(lambda n: bool(n.entry_actions or n.after) or n.kind == "final")
+        self.stirred_on_exit = self._mask(lambda n: bool(n.exit_actions or n.after or n.histories))
         self.has_always = any(node.always for node in self.nodes)
         self.has_order = self.has_always and any(node.kind == "parallel" for node in self.nodes)
         """Whether it matters which active atomic state was entered first (`in_order`)."""
@@ -133,6 +148,9 @@ class Machine:
     def version(self) -> int:
         return self.chart.version
 
+    def _mask(self, counts: Callable[[Node], bool]) -> int:
+        return sum(node.bit for node in self.nodes if counts(node))
+
     def _add(self, definition: StateDef, parent: Node | None) -> Node:
         node = Node(definition, len(self.nodes), parent)
         self.nodes.append(node)
@@ -141,6 +159,7 @@ class Machine:
         node.children = tuple(self._add(child, node) for child in definition.children)
         node.histories = tuple(child for child in node.children if child.is_history)
         for child in node.children:
+            node.inside |= child.bit
             node.below |= child.bit | child.below
         return node
 
@@ -167,12 +186,28 @@ class Machine:
         if not arrow.targets:
             arrow.exits = 0
         elif not any(target.is_history for target in arrow.targets):
-            arrow.exits = self.exits_within(domain_of(arrow, arrow.targets))
+            arrow.domain = domain_of(arrow, arrow.targets)
+            arrow.exits = self.exits_within(arrow.domain)
+        self.arrows.append(arrow)
         events = self.library.events
         if definition.event not in events:
             events[definition.event] = self.library.event_cls(definition.event, self.library)
         events[definition.event].add_transition(arrow)
         return arrow
+
+    def _enters(self, arrow: Arrow) -> int | None:
+        if arrow.exits is None or len(arrow.targets) != 1 or arrow.targets[0] is arrow.domain:
+            return None
+        node = arrow.targets[0]
+        mask = node.upward & ~(arrow.domain.upward if arrow.domain else 0)
+        while node.kind == "compound":
+            first = node.initial[0]
+            if len(node.initial) > 1 or first.parent is not node or first.is_history:
+                return None
+            node = first
+            mask |= node.bit
+        around = mask | (arrow.domain.bit if arrow.domain else 0)
+        return None if any(each.kind == "parallel" for each in self.nodes_in(around)) else mask
 
     def exits_within(self, domain: Node | None) -> int:
         """Mask of what an arrow with this domain leaves, where active."""
@@ -182,10 +217,7 @@ class Machine:
         """The whole configuration whose atomic states are ``paths``. Raises KeyError for an unknown path."""
         mask = 0
         for path in paths:
-            node = self.by_path[path]
-            mask |= node.bit
-            for ancestor in node.ancestors:
-                mask |= ancestor.bit
+            mask |= self.by_path[path].upward
         return mask
 
     def nodes_in(self, mask: int) -> list[Node]:
@@ -210,4 +242,4 @@ class Machine:
 
     def atomic_paths(self, mask: int) -> list[str]:
         """The sorted paths of a configuration's atomic states: what is shown as ``state``."""
-        return sorted(node.path for node in self.nodes_in(mask) if node.is_atomic)
+        return sorted([node.path for node in self.nodes_in(mask & self.atomic)])

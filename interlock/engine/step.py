@@ -172,14 +172,15 @@ class Step:
     # Selection
 
     def _select_below(self, node: Node, event: str) -> list[Arrow]:
-        if not node.is_atomic:
+        inside = self.active & node.inside
+        if inside:
             found: list[Arrow] = []
-            for child in node.children:
-                if child.bit & self.active:
-                    found += self._select_below(child, event)
+            for child in self.machine.nodes_in(inside):
+                found += self._select_below(child, event)
             if found:
                 return found
-        arrow = self._enabled(node.candidates(event))
+        candidates = node.candidates(event)
+        arrow = self._enabled(candidates) if candidates else None
         return [arrow] if arrow else []
 
     def _enabled(self, arrows: Sequence[Arrow]) -> Arrow | None:
@@ -205,7 +206,7 @@ class Step:
 
     def _without_conflicts(self, arrows: list[Arrow]) -> list[Arrow]:
         """removeConflictingTransitions: a descendant's arrow preempts an ancestor's, else the first wins."""
-        if len(arrows) < 2:
+        if len(arrows) < 2 or self._are_apart(arrows):
             return arrows
         kept: list[Arrow] = []
         for arrow in arrows:
@@ -215,6 +216,15 @@ class Step:
                 kept = [other for other in kept if other not in rivals]
                 kept.append(arrow)
         return kept
+
+    def _are_apart(self, arrows: Sequence[Arrow]) -> bool:
+        left = 0
+        for arrow in arrows:
+            exits = self._exits(arrow)
+            if exits & left:
+                return False
+            left |= exits
+        return True
 
     def _exits(self, arrow: Arrow) -> int:
         mask = arrow.exits
@@ -247,7 +257,7 @@ class Step:
         if exits:
             self._exit(exits)
         # After the exits: a history that they have just recorded is what is entered.
-        entries = self._entries(arrows) if any(arrow.targets for arrow in arrows) else 0
+        entries = self._entries(arrows)
         for arrow in arrows:
             self._run(arrow.actions)
         if entries:
@@ -257,15 +267,16 @@ class Step:
             self.order = order
 
     def _exit(self, mask: int) -> None:
-        leaving = self.machine.nodes_in(mask)
-        for node in leaving:
-            for history in node.histories:
-                self._record(history, node)
-        for node in reversed(leaving):
-            self._run(node.exit_actions)
-        left = {node.path for node in leaving if node.after}
-        if left:
-            self.timers = [t for t in self.timers if t.state not in left or t.id.startswith(RAISE)]
+        if mask & self.machine.stirred_on_exit:
+            leaving = self.machine.nodes_in(mask)
+            for node in leaving:
+                for history in node.histories:
+                    self._record(history, node)
+            for node in reversed(leaving):
+                self._run(node.exit_actions)
+            left = {node.path for node in leaving if node.after}
+            if left:
+                self.timers = [t for t in self.timers if t.state not in left or t.id.startswith(RAISE)]
         self.active &= ~mask
         if self.order:
             self.order = [node for node in self.order if node.bit & self.active]
@@ -281,6 +292,10 @@ class Step:
         mask = 0
         for arrow in arrows:
             if not arrow.targets:
+                continue
+            if arrow.enters is not None:
+                if not arrow.domain or arrow.domain.bit & self.active:
+                    mask |= arrow.enters
                 continue
             effective = self._effective_targets(arrow.targets)
             domain = domain_of(arrow, effective)
@@ -337,6 +352,9 @@ class Step:
         return mask
 
     def _enter(self, mask: int) -> None:
+        if not mask & self.machine.stirred_on_entry and not self.machine.has_order:
+            self.active |= mask
+            return
         completed: set[Node] = set()
         for node in self.machine.nodes_in(mask):
             if node.is_atomic and self.machine.has_order and not node.bit & self.active:
