@@ -159,6 +159,8 @@ class Step:
 
     def entered(self) -> list[str]:
         """The active atomic states in the order of their entry, for the next step; empty: document order."""
+        if not self.order:
+            return []
         paths = [node.path for node in self.order]
         in_document_order = all(a.index < b.index for a, b in pairwise(self.order))
         return [] if in_document_order else paths
