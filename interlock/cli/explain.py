@@ -87,15 +87,16 @@ def replay(
 ) -> None:
     """Apply an instance's history again and compare with what is stored. Exit code 1 where they differ."""
     from interlock.cli.server import Server
-    from interlock.engine.decision import replay as replay_history
-    from interlock.engine.machine import Machine
+    from interlock.engine.migration_command import first_chart_version, replay_versions
 
     machine, key = parse_address(address)
     server = Server()
     snapshot = server.snapshot(machine, key)
-    chart = server.chart(machine, snapshot.chart_version)
-    entries = server.store.history(machine, key, 1, to)
-    again = replay_history(Machine(chart), key, entries)
+    entries = server.store.history(machine, key)
+    began = first_chart_version(entries, snapshot.chart_version)
+    entries = entries[:to]
+    again = replay_versions(server.versions(machine), key, entries, began)
+    chart = server.chart(machine, again.chart_version)
     shown: dict[str, Any] = again.shown(chart)
     whole = to is None or to >= snapshot.version
     same = again.to_bytes() == snapshot.to_bytes() if whole else None

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "token": ("token", "Who may come in over HTTP: make, list and revoke tokens."),
     "doctor": ("doctor", "Look for what is wrong with this deployment."),
     "chart": ("chart_versions", "What is different between two versions of a chart."),
+    "migrate": ("migrate", "Move live instances to another version of their chart."),
     "schema": ("charts", "The JSON Schema of charts, commands, events or the configuration."),
 }
 """Command: (module below `interlock.cli`, what it does)."""

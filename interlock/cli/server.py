@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.inputs import settings
@@ -13,6 +15,9 @@ from interlock.engine.settings import Settings
 from interlock.engine.snapshot import Snapshot
 from interlock.engine.store import Store
 from interlock.statecharts.registered import ChartUnknown, MachineUnknown, RegisteredCharts
+
+if TYPE_CHECKING:
+    from interlock.engine.machine import Machine
 
 
 class Server:
@@ -45,6 +50,12 @@ class Server:
                 Exit.INVALID, f"The registered chart cannot be read here: {error.findings[0]}"
             ) from None
         return newest
+
+    def versions(self, machine: str) -> Callable[[int], Machine | None]:
+        """The compiled charts of a machine by their version. What it gives raises CliError as `chart` does."""
+        from interlock.engine.machine import Machine
+
+        return cache(lambda version: Machine(self.chart(machine, version)))
 
     def snapshot(self, machine: str, key: str) -> Snapshot:
         """An instance's snapshot. Raises CliError (not found)."""

@@ -6,12 +6,13 @@ Whoever shows an instance reads the chart from here, not from his own disk: the 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from interlock.engine.chart import Chart
-from interlock.engine.errors import InterlockError
+from interlock.engine.errors import ChartError, InterlockError
 from interlock.engine.loader import parse_chart
+from interlock.engine.migration_command import MIGRATE
 from interlock.engine.snapshot import Snapshot
 from interlock.engine.store import Store
 from interlock.statecharts.functions import FUNCTIONS
@@ -80,16 +81,36 @@ class RegisteredCharts:
 
     def shown_entry(self, snapshot: Snapshot, entry: Mapping[str, Any]) -> dict[str, Any]:
         """A history entry as it may be shown: private data fields cut. Raises as `chart` does."""
-        chart = self.chart(snapshot.machine, snapshot.chart_version)
+        self.chart(snapshot.machine, snapshot.chart_version)
         shown = {name: entry[name] for name in ENTRY_FIELDS if name in entry}
         command = entry["command"]
         if command:
-            declared = chart.commands.get(command["name"])
-            # Of a command that this chart does not declare, nobody knows what is private.
-            given = (command["data"] or {}) if declared else {}
-            data = {name: value for name, value in given.items() if declared and name not in declared.private}
-            shown["command"] = {"id": command["id"], "name": command["name"], "data": data}
+            name, given = command["name"], command["data"] or {}
+            hidden = self._private_data(snapshot.machine, name, given)
+            data = {field: value for field, value in given.items() if field not in hidden}
+            shown["command"] = {"id": command["id"], "name": name, "data": data}
         return shown
+
+    def _private_data(self, machine: str, command: str, fields: Iterable[str]) -> set[str]:
+        """Those of a command's data fields that some version of the chart calls private, or that none declares.
+
+        All versions count, because an entry may be older than the instance's last migration.
+        """
+        if command == MIGRATE:
+            return {"context"}  # its expressions may hold values of private fields
+        known: set[str] = set()
+        private: set[str] = set()
+        for name, version in sorted(self._current(None)):
+            if name != machine:
+                continue
+            try:
+                declared = self.chart(name, version).commands.get(command)
+            except ChartError:  # of what cannot be read here, nobody knows what is private
+                return set(fields)
+            if declared:
+                known |= declared.schema["properties"].keys()
+                private |= declared.private
+        return private | (set(fields) - known)
 
     def _current(self, wanted: tuple[str, int] | None) -> Mapping[tuple[str, int], str]:
         """The texts, a few seconds old at most, and never without one that is there now."""
