@@ -10,7 +10,8 @@ import redis
 
 from interlock.engine.loader import parse_chart
 from interlock.statecharts.catalog import Catalog
-from tests.contract.desk import AheadDrainer, Desk
+from interlock.workers.drain import Drainer
+from tests.contract.desk import Desk
 
 V1 = """
 id: ticket
@@ -36,7 +37,7 @@ def serve(desk: Desk, *texts: str, registered: bool = True) -> None:
     for chart in charts:
         desk.store.register_chart(chart)
     catalog = Catalog(charts, registered=desk.store.charts) if registered else Catalog(charts)
-    desk.drainer = AheadDrainer(desk.store, catalog, desk.settings)
+    desk.drainer = Drainer(desk.store, catalog, desk.settings)
 
 
 def version_and_state(desk: Desk, key: str) -> tuple[int, list[str]]:
@@ -94,7 +95,7 @@ def test_a_server_that_goes_away_while_a_chart_is_looked_up_makes_no_dead_letter
     def gone() -> Mapping[tuple[str, int], str]:
         raise redis.ConnectionError
 
-    desk.drainer = AheadDrainer(desk.store, Catalog([parse_chart(V2)], registered=gone), desk.settings)
+    desk.drainer = Drainer(desk.store, Catalog([parse_chart(V2)], registered=gone), desk.settings)
     desk.publish("old", "take", id="c")
     with pytest.raises(redis.ConnectionError):
         desk.work()
