@@ -22,10 +22,10 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """The newest dead letters."""
+    """The newest dead letters. Of what was published, --json shows what its chart calls public."""
     from interlock.cli.server import Server
 
-    letters = Server().store.dead_letters(limit)
+    letters = Server().dead_letters(limit)
     if as_json:
         print_json({"letters": letters})
         return

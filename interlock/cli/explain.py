@@ -33,7 +33,14 @@ def why(
     machine, key = parse_address(address)
     server = Server()
     snapshot = server.snapshot(machine, key)
-    last = server.shown_entry(snapshot, server.store.history(machine, key, snapshot.version)[-1])
+    entries = server.store.history(machine, key, snapshot.version)
+    if not entries:
+        raise CliError(
+            Exit.FAILED,
+            f"{machine}/{key} is at version {snapshot.version}, and its history has no such entry. "
+            f"`interlock replay {address}` tells how far it goes.",
+        )
+    last = server.shown_entry(snapshot, entries[-1])
     answer = {
         "machine": machine,
         "key": key,
@@ -88,18 +95,25 @@ def replay(
     """Apply an instance's history again and compare with what is stored. Exit code 1 where they differ."""
     from interlock.cli.server import Server
     from interlock.engine.migration_command import first_chart_version, replay_versions
+    from interlock.engine.snapshot import CorruptSnapshot
 
     machine, key = parse_address(address)
     server = Server()
-    snapshot = server.snapshot(machine, key)
+    snapshot: Snapshot | None = None
+    try:
+        snapshot = server.stored(machine, key)
+    except CorruptSnapshot as error:
+        say(f"interlock: {error}. This is what its history makes of it.")
     entries = server.store.history(machine, key)
-    began = first_chart_version(entries, snapshot.chart_version)
+    # Which version a broken one was at nobody knows; where it has not moved, the newest is likely.
+    current = snapshot.chart_version if snapshot else server.latest(machine).version
+    began = first_chart_version(entries, current)
     entries = entries[:to]
     again = replay_versions(server.versions(machine), key, entries, began)
     chart = server.chart(machine, again.chart_version)
     shown: dict[str, Any] = again.shown(chart)
-    whole = to is None or to >= snapshot.version
-    same = again.to_bytes() == snapshot.to_bytes() if whole else None
+    whole = snapshot is None or to is None or to >= snapshot.version
+    same = (snapshot is not None and again.to_bytes() == snapshot.to_bytes()) if whole else None
     if as_json:
         print_json(
             {"machine": machine, "key": key, "versions": len(entries), "same": same, "instance": shown}

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.inputs import settings
+from interlock.engine import logs
 from interlock.engine.chart import Chart
 from interlock.engine.clients import connect
 from interlock.engine.errors import ChartError
 from interlock.engine.settings import Settings
-from interlock.engine.snapshot import Snapshot
+from interlock.engine.snapshot import CorruptSnapshot, Snapshot
 from interlock.engine.store import Store
+from interlock.statecharts.letters import machine_of, shown_letter
 from interlock.statecharts.registered import ChartUnknown, MachineUnknown, RegisteredCharts
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ class Server:
     def __init__(self, used: Settings | None = None) -> None:
         self.settings = used or settings()
         self.store = Store.open(connect(self.settings), self.settings)
+        logs.configure(self.settings)  # what is found foreign is told on stderr
         self._registered = RegisteredCharts(self.store)
 
     def chart(self, machine: str, version: int) -> Chart:
@@ -58,7 +61,18 @@ class Server:
         return cache(lambda version: Machine(self.chart(machine, version)))
 
     def snapshot(self, machine: str, key: str) -> Snapshot:
-        """An instance's snapshot. Raises CliError (not found)."""
+        """An instance's snapshot. Raises CliError: not found, or failed where it is corrupt."""
+        try:
+            return self.stored(machine, key)
+        except CorruptSnapshot as error:
+            raise CliError(
+                Exit.FAILED,
+                f"{machine}/{key} cannot be read: {error}, somebody else wrote it. "
+                f"`interlock replay {machine}/{key}` shows what its history makes of it.",
+            ) from None
+
+    def stored(self, machine: str, key: str) -> Snapshot:
+        """The same, for those who can do without it: raises CorruptSnapshot, and CliError (not found)."""
         found = self.store.snapshot(machine, key)
         if found is None:
             raise CliError(
@@ -66,6 +80,23 @@ class Server:
                 f"No instance {machine}/{key}. `interlock list {machine}` names those there are.",
             )
         return found
+
+    def dead_letters(self, limit: int) -> list[dict[str, Any]]:
+        """The newest dead letters as they may be shown."""
+        registered = sorted(self.store.charts())
+
+        @cache
+        def versions(machine: str | None) -> list[Chart]:
+            try:
+                return [
+                    self._registered.chart(name, number) for name, number in registered if name == machine
+                ]
+            except ChartError:  # of what cannot be read here, nobody knows what is private
+                return []
+
+        return [
+            shown_letter(letter, versions(machine_of(letter))) for letter in self.store.dead_letters(limit)
+        ]
 
     def shown(self, snapshot: Snapshot) -> dict[str, Any]:
         """The instance as it may be shown: private context fields cut."""

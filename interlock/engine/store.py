@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import heapq
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
 import redis
+import structlog
 
 from interlock.engine.chart import Chart
 from interlock.engine.errors import InterlockError, ServerUnreachable
 from interlock.engine.keys import Keys, PartitionKeys
 from interlock.engine.settings import Settings
-from interlock.engine.snapshot import Snapshot
+from interlock.engine.snapshot import CorruptSnapshot, Snapshot
+from interlock.engine.stored import read_entry, read_letter, read_snapshot
 
 _CHUNK = 100
+
+log = structlog.get_logger()
 
 
 class ChartConflict(InterlockError):
@@ -30,6 +34,10 @@ class ChartConflict(InterlockError):
 
 class InvalidCursor(InterlockError):
     """A cursor that no page of ours gave out. Begin again without one."""
+
+
+class ForeignDeployment(InterlockError):
+    """What stands where the number of partitions should is no such number. Look at the key, or take another prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,39 +56,67 @@ class Store:
         self.keys = keys
 
     @classmethod
-    def open(cls, client: redis.Redis, settings: Settings) -> Store:
-        """The store behind ``client``. The first process to open it fixes the number of partitions.
+    def open(cls, client: redis.Redis, settings: Settings, *, found: bool = False) -> Store:
+        """The store behind ``client``.
 
-        Raises ServerUnreachable.
+        ``found``: for the processes that run a deployment; the first of them fixes its number of partitions.
+        Without it nothing is written, and a deployment that nobody has founded yet is empty.
+
+        Raises ServerUnreachable and ForeignDeployment.
         """
         meta = Keys(settings.prefix).meta
         try:
-            client.hsetnx(meta, "partitions", str(settings.partitions))
-            partitions = int(cast(bytes, client.hget(meta, "partitions")))
+            if found:
+                client.hsetnx(meta, "partitions", str(settings.partitions))
+            raw = cast("bytes | None", client.hget(meta, "partitions"))
         except redis.ConnectionError as error:
             raise ServerUnreachable(
                 f"the Redis server went away ({type(error).__name__}): start it again"
             ) from error
-        return cls(client, Keys(settings.prefix, partitions))
+        except redis.ResponseError as error:
+            if not _is_foreign(error):
+                raise
+            raw = b"a foreign type"
+        if raw is None:
+            return cls(client, Keys(settings.prefix, settings.partitions))
+        if not raw.isdigit() or not int(raw):
+            raise ForeignDeployment(
+                f"the key {meta!r} holds no number of partitions of ours: look who wrote it, or take another prefix"
+            )
+        return cls(client, Keys(settings.prefix, int(raw)))
 
     def partitions(self) -> Iterator[PartitionKeys]:
         """The keys of every partition, in order."""
         return (self.keys.partition(number) for number in range(self.keys.partitions))
 
     def snapshot(self, machine: str, key: str) -> Snapshot | None:
-        """The instance, or None. Raises CorruptSnapshot."""
-        raw = cast(
-            "bytes | None", self.client.get(self.keys.of_instance(machine, key).instance(machine, key))
-        )
-        return None if raw is None else Snapshot.from_bytes(raw)
+        """The instance, or None. Raises CorruptSnapshot, which names the key in Redis."""
+        name = self.keys.of_instance(machine, key).instance(machine, key)
+        try:
+            raw = cast("bytes | None", self.client.get(name))
+        except redis.ResponseError as error:
+            if not _is_foreign(error):
+                raise
+            raise CorruptSnapshot(f"the key {name!r} holds a foreign type") from error
+        return None if raw is None else read_snapshot(name, machine, key, raw)
 
     def history(
         self, machine: str, key: str, first: int = 1, limit: int | None = None
     ) -> list[dict[str, Any]]:
-        """The history from version ``first`` on, at most ``limit`` entries; empty where there is no instance."""
+        """The history from version ``first`` on, at most ``limit`` entries; empty where there is no instance.
+
+        What is no entry of ours is left out, and logged.
+        """
         name = self.keys.of_instance(machine, key).history(machine, key)
         last = -1 if limit is None else first - 2 + limit
-        return [orjson.loads(raw) for raw in cast(list[bytes], self.client.lrange(name, first - 1, last))]
+        try:
+            raws = cast(list[bytes], self.client.lrange(name, first - 1, last))
+        except redis.ResponseError as error:
+            if not _is_foreign(error):
+                raise
+            log.error("foreign_data", key=name)
+            return []
+        return _sound(name, map(read_entry, raws))
 
     def page(
         self,
@@ -94,7 +130,7 @@ class Store:
         """Instances of a machine in the order of their keys' bytes.
 
         ``state``: an active state's path, a compound one's too; ``where``: values of context fields, all of
-        which must be equal. Raises InvalidCursor.
+        which must be equal. What is no snapshot of ours is left out, and logged. Raises InvalidCursor.
         """
         after = _decode_cursor(cursor)
         found: list[Snapshot] = []
@@ -109,22 +145,30 @@ class Store:
                 return Page(found, None)
             after = keys[-1]
 
-    def _keys_after(self, machine: str, state: str | None, after: str, limit: int) -> list[str]:
+    def _keys_after(self, machine: str, state: str | None, after: bytes, limit: int) -> list[bytes]:
         pipeline = self.client.pipeline(transaction=False)
-        start = b"(" + after.encode() if after else b"-"
+        start = b"(" + after if after else b"-"
         for keys in self.partitions():
             index = keys.index(machine) if state is None else keys.state_index(machine, state)
             pipeline.zrangebylex(index, start, b"+", 0, limit)
         lists = cast(list[list[bytes]], pipeline.execute())
-        return [raw.decode() for raw in heapq.nsmallest(limit, heapq.merge(*lists))]
+        return heapq.nsmallest(limit, heapq.merge(*lists))
 
-    def _snapshots(self, machine: str, keys: list[str]) -> list[Snapshot]:
-        if not keys:
-            return []
+    def _snapshots(self, machine: str, raw_keys: list[bytes]) -> Iterable[Snapshot]:
         pipeline = self.client.pipeline(transaction=False)
-        for key in keys:
-            pipeline.get(self.keys.of_instance(machine, key).instance(machine, key))
-        return [Snapshot.from_bytes(raw) for raw in pipeline.execute() if raw is not None]
+        names: list[tuple[str, str]] = []
+        for raw_key in raw_keys:
+            key = raw_key.decode(errors="replace")  # of a foreign member: no instance is called so
+            names.append((key, self.keys.of_instance(machine, key).instance(machine, key)))
+            pipeline.get(names[-1][1])
+        for (key, name), raw in zip(names, pipeline.execute(raise_on_error=False), strict=True):
+            if isinstance(raw, Exception) and not _is_foreign(raw):
+                raise raw
+            try:
+                if raw is not None:
+                    yield read_snapshot(name, machine, key, b"" if isinstance(raw, Exception) else raw)
+            except CorruptSnapshot:
+                log.error("foreign_data", key=name)
 
     def counts(self, chart: Chart) -> dict[str, int]:
         """Number of instances in each state of ``chart``, by path; states with none are left out."""
@@ -163,24 +207,28 @@ class Store:
         return self.client.hlen(self.keys.charts)
 
     def charts(self) -> dict[tuple[str, int], str]:
-        """The registered charts' YAML by id and version."""
+        """The registered charts' YAML by id and version. What is no chart of ours is left out, and logged."""
         found = {}
         for field, text in cast(dict[bytes, bytes], self.client.hgetall(self.keys.charts)).items():
-            machine, _, version = field.decode().rpartition("@")
-            if version.isdigit():
+            try:
+                machine, _, version = field.decode().rpartition("@")
                 found[machine, int(version)] = text.decode()
+            except ValueError:
+                log.error("foreign_data", key=self.keys.charts, field=repr(field[:200]))
         return found
 
     def dead_letters(self, limit: int = 50) -> list[dict[str, Any]]:
-        """The newest dead letters of every partition, newest first: ``{at, id, machine, key, error, raw}``."""
+        """The newest dead letters of every partition, newest first: ``{at, id, machine, key, error, raw}``.
+
+        ``raw`` is what was published, private data too. What is no letter of ours is left out, and logged.
+        """
         pipeline = self.client.pipeline(transaction=False)
         for keys in self.partitions():
             pipeline.xrevrange(keys.dead, count=limit)
-        letters = [
-            {"letter_id": f"{number}:{entry_id.decode()}", **orjson.loads(fields[b"letter"])}
-            for number, entries in enumerate(pipeline.execute())
-            for entry_id, fields in entries
-        ]
+        letters: list[dict[str, Any]] = []
+        for number, entries in enumerate(pipeline.execute()):
+            read = (read_letter(f"{number}:{entry_id.decode()}", fields) for entry_id, fields in entries)
+            letters += _sound(self.keys.partition(number).dead, read)
         return sorted(letters, key=lambda letter: str(letter["at"]), reverse=True)[:limit]
 
     def earliest_timer_ms(self) -> int | None:
@@ -203,10 +251,27 @@ def _encode_cursor(key: str) -> str:
     return urlsafe_b64encode(key.encode()).decode().rstrip("=")
 
 
-def _decode_cursor(cursor: str | None) -> str:
+def _decode_cursor(cursor: str | None) -> bytes:
     if not cursor:
-        return ""
+        return b""
     try:
-        return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        key = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        if _encode_cursor(key) != cursor:  # the decoder passes over what is not in its alphabet
+            raise ValueError("not what we encode")
     except ValueError as error:
         raise InvalidCursor(f"{cursor[:50]!r} is no cursor of ours: begin again without one") from error
+    return key.encode()
+
+
+def _is_foreign(error: Exception) -> bool:
+    """Whether the server says that the key holds another type than ours."""
+    return isinstance(error, redis.ResponseError) and str(error).startswith("WRONGTYPE")
+
+
+def _sound(name: str, read: Iterable[dict[str, Any] | None]) -> list[dict[str, Any]]:
+    """What could be read of the key ``name``; the log tells of the rest."""
+    entries = list(read)
+    found = [entry for entry in entries if entry is not None]
+    if len(found) < len(entries):
+        log.error("foreign_data", key=name, entries=len(entries) - len(found))
+    return found

@@ -31,7 +31,7 @@ class ServedDeployment:
     @classmethod
     def open(cls, settings: Settings) -> ServedDeployment:
         """Connect. Raises ServerUnreachable."""
-        store = Store.open(connect(settings), settings)
+        store = Store.open(connect(settings), settings, found=True)
         # The waiting ones have a pool of their own, so that they never hold up who asks for a token. The few
         # more connections are for publishing without waiting.
         waiting = connect_async(settings, connections=MAX_WAITING + _QUICK_CONNECTIONS)

@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
 
 
 def _context(settings: Settings) -> WorkerContext:
-    store = Store.open(connect(settings), settings)
+    store = Store.open(connect(settings), settings, found=True)
     return WorkerContext(settings, store, connect_rq(settings), threading.Event())
 
 

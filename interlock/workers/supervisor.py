@@ -195,7 +195,7 @@ def run_workers(
     try:
         catalog = Catalog.load(settings.charts)
         with connect(settings) as client:
-            register_charts(Store.open(client, settings), catalog)
+            register_charts(Store.open(client, settings, found=True), catalog)
         connect_rq(settings).close()
     except (ChartError, ChartConflict) as error:
         print(error, file=sys.stderr)  # noqa: T201  # findings are for people: file:line:column

@@ -92,6 +92,49 @@ def test_private_fields_are_shown_nowhere(deployment: Deployment) -> None:
     assert "r1" in deployment.run("show", address).out  # what the chart lets through is there
 
 
+def broken(deployment: Deployment, ticket: str) -> str:
+    """The key of an instance whose snapshot somebody has written over."""
+    client = deployment.client()
+    name: str = next(client.scan_iter(f"*:instance:{ticket}", count=10_000))
+    client.set(name, "broken")
+    return name
+
+
+def test_a_dead_letter_shows_no_private_data(deployment: Deployment, ticket: str) -> None:
+    broken(deployment, ticket)
+    data = '{"metadata": {"agentJwt": "SESAME-DEAD"}, "agent": "ann-of-the-letter"}'
+    for name in ("assign", "open"):
+        deployment.run("publish", ticket, name, "--data", data, "--wait", "10")
+    deployment.client().xadd("interlock:commands", {"command": '{"agentJwt": "SESAME-DEAD"'})
+    deployment.json("publish", f"ticket/{uuid.uuid4().hex}", "open", "--wait", "10")
+    told = deployment.json("dead", "list")["letters"]
+    assert "SESAME-DEAD" not in str(told) + deployment.run("dead", "list").out
+    by_name = {letter["command"]["name"]: letter for letter in told if letter["command"]}
+    assert by_name["assign"]["command"] == {"name": "assign", "data": {"agent": "ann-of-the-letter"}}
+    assert by_name["assign"]["raw_bytes"] > 50
+    assert not any("raw" in letter for letter in told)
+
+
+def test_a_broken_instance_is_named_with_the_way_out(deployment: Deployment, ticket: str) -> None:
+    name = broken(deployment, ticket)
+    done = deployment.run("show", ticket)
+    assert (done.code, done.out) == (1, "")
+    assert name in done.err
+    assert f"interlock replay {ticket}" in done.err
+    again = deployment.run("replay", ticket, "--json")
+    assert (again.code, again.json["same"], again.json["instance"]["state"]) == (1, False, ["queued"])
+    listed = deployment.run("list", "ticket", "--limit", "1000", "--json")
+    assert listed.code == 0
+    assert ticket.removeprefix("ticket/") not in {one["key"] for one in listed.json["instances"]}
+    assert name in listed.err
+
+
+def test_a_mistyped_prefix_leaves_nothing_behind(deployment: Deployment) -> None:
+    for arguments in (["list", "ticket"], ["show", "ticket/1"], ["dead", "list"], ["doctor"]):
+        deployment.run("--prefix", "interlokc", *arguments)
+    assert deployment.client().keys("*interlokc*") == []
+
+
 def test_why_tells_what_would_be_accepted_by_whom(deployment: Deployment, ticket: str) -> None:
     told = deployment.json("why", ticket)
     assert told["state"] == ["queued"]
@@ -150,6 +193,7 @@ def test_a_list_is_filtered_and_paged(deployment: Deployment) -> None:
         (["list", "nonsense"], 3, "ticket"),
         (["list", "ticket", "--where", "content=1"], 2, "queue"),
         (["list", "ticket", "--state", "nonsense"], 2, "queued"),
+        (["list", "ticket", "--cursor", "%%"], 2, "--cursor"),
         (["webhook", "remove", "nonsense"], 3, "webhook list"),
         (["webhook", "deliveries", "nonsense"], 3, "webhook list"),
     ],

@@ -75,6 +75,14 @@ def test_dev_says_where_everything_is(dev: subprocess.Popen[bytes], tmp_path: Pa
     assert all(map(alive, status["pids"]["workers"]))
 
 
+def test_dev_takes_no_server_of_another_deployment(tmp_path: Path) -> None:
+    another = "redis://127.0.0.1:1/0"  # nobody is there: whoever asked it would not get ready
+    (tmp_path / "interlock.toml").write_text(f'redis_url = "{another}"\nrq_redis_url = "{another}"\n')
+    servers = {"REDIS_URL": another, "INTERLOCK_REDIS_URL": another, "INTERLOCK_RQ_REDIS_URL": another}
+    with started("dev", "--data-dir", "data", directory=tmp_path, **servers) as process:
+        wait_for((tmp_path / "data" / "dev.json").exists, process)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_nothing_that_dev_started_outlives_it(
     dev: subprocess.Popen[bytes], tmp_path: Path, number: signal.Signals
@@ -203,5 +211,8 @@ def test_a_demo_that_is_stopped_leaves_no_process_behind(
         process.send_signal(number)
         assert process.wait(60) == code
         assert gone(pids)
-    if number != signal.SIGKILL:
-        assert list((tmp_path / "tmp").iterdir()) == []
+    left = [path.name for path in (tmp_path / "tmp").iterdir()]
+    if number == signal.SIGKILL:  # then the next server clears it away
+        assert [name.startswith("interlock-server-") for name in left] == [True]
+    else:
+        assert left == []

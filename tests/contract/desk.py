@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import orjson
 import redis
 
+from interlock.engine.keys import PartitionKeys
 from interlock.engine.machine import Machine
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
@@ -58,18 +61,37 @@ class OneChart:
         return self.only if name == "ticket" and version in (None, 1) else None
 
 
+class AheadDrainer(Drainer):
+    """Drains as if the server's clock were ``ahead``."""
+
+    ahead = timedelta(0)
+
+    def _read(self, keys: PartitionKeys) -> Any:
+        read = super()._read(keys)
+        return read and replace(read, now=read.now + self.ahead)
+
+
+class AheadPump(Pump):
+    """Lets in what is due as if the server's clock were ``ahead``."""
+
+    ahead = timedelta(0)
+
+    def _now_ms(self) -> int:
+        return super()._now_ms() + int(self.ahead.total_seconds() * 1000)
+
+
 class Desk:
     """`publish`, then `work`: everything up to the last commit happens in this process."""
 
     def __init__(self, client: redis.Redis, **settings: Any) -> None:
         self.client = client
         self.settings = Settings(partitions=settings.pop("partitions", 4), **settings)
-        self.store = Store.open(client, self.settings)
+        self.store = Store.open(client, self.settings, found=True)
         self.keys = self.store.keys
         self.woken: list[int] = []
-        self.pump = Pump(self.store, self.settings, self.woken.append, lambda: None)
+        self.pump = AheadPump(self.store, self.settings, self.woken.append, lambda: None)
         self.catalog = OneChart()
-        self.drainer = Drainer(self.store, self.catalog, self.settings)  # type: ignore[arg-type]
+        self.drainer = AheadDrainer(self.store, self.catalog, self.settings)  # type: ignore[arg-type]
 
     def publish(self, key: str, name: str, **fields: Any) -> None:
         self.publish_raw(orjson.dumps({"machine": "ticket", "key": key, "name": name, **fields}))
@@ -93,6 +115,13 @@ class Desk:
         assert raw is not None, "no reply"
         answer: dict[str, Any] = orjson.loads(raw)
         return answer
+
+    def let_timers_run(self, **time: float) -> int:
+        """Let so much time go by, let in the timers that are due then, and work; how many were let in."""
+        self.drainer.ahead = self.pump.ahead = self.pump.ahead + timedelta(**time)
+        moved = self.pump.let_in_due()
+        self.work()
+        return moved
 
     def events(self) -> list[dict[str, Any]]:
         """Everything announced so far, partition by partition."""

@@ -10,7 +10,6 @@ import os
 import secrets
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -69,13 +68,15 @@ class Stage:
 def stage() -> Iterator[Stage]:
     """Start server, receiver and workers; subscribe the receiver. Raises StageFailed, EmbeddedServerError."""
     with contextlib.ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="interlock-demo-")))
         server = stack.enter_context(EmbeddedServer(None))
+        # In the server's own directory: what a killed demo leaves there, the next server removes.
+        directory = server.data_dir / "demo"
+        directory.mkdir(mode=0o700)
         environment = _environment(server.url)
         secret_file = directory / "receiver.secret"
         receiver_url = stack.enter_context(_receiver(directory, secret_file, environment))
         settings = _settings(server.url, environment)
-        store = Store.open(connect(settings), settings)
+        store = Store.open(connect(settings), settings, found=True)
         _subscribe(store, settings, receiver_url, secret_file)
         worker_log = directory / "workers.log"
         workers = stack.enter_context(_workers(directory, worker_log, environment))
