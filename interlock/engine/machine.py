@@ -229,6 +229,16 @@ class Machine:
             mask ^= low
         return found
 
+    def is_legal(self, mask: int) -> bool:
+        """Whether the states of a mask are a configuration (SCXML 3.11)."""
+        for node in self.nodes_in(mask):
+            inside = [child for child in node.children if not child.is_history]
+            active = sum(1 for child in inside if child.bit & mask)
+            orphan = node.parent is not None and not node.parent.bit & mask
+            if node.is_history or orphan or active != (1 if node.kind == "compound" else len(inside)):
+                return False
+        return True
+
     def in_order(self, mask: int, entered: Sequence[str]) -> list[Node]:
         """A configuration's atomic states in the order in which they were entered.
 

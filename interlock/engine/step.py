@@ -292,28 +292,36 @@ class Step:
     def _entries(self, arrows: Sequence[Arrow]) -> int:
         """computeEntrySet."""
         mask = 0
+        by_history = False
         for arrow in arrows:
-            if not arrow.targets:
-                continue
-            if arrow.enters is not None:
-                if not arrow.domain or arrow.domain.bit & self.active:
-                    mask |= arrow.enters
-                continue
-            effective = self._effective_targets(arrow.targets)
-            domain = domain_of(arrow, effective)
-            if domain and not domain.bit & self.active:
-                # An arrow from an atomic state to itself leaves nothing, so it stands beside one that leaves its
-                # region; it must not enter anything there then. XState does, and misses states around it.
-                continue
-            stays = arrow.node if arrow.node is domain and not arrow.reenter else None
-            for target in arrow.targets:
-                mask = self._descendants(target, mask)
-                if target is stays:
-                    mask &= ~target.bit
-            for target in effective:
-                mask = self._ancestors(target, domain, mask)
-            if domain and domain.kind == "parallel":
-                mask = self._regions(domain, mask)
+            mask = self._entries_of(arrow, mask)
+            by_history = by_history or arrow.exits is None
+        if by_history and not self.machine.is_legal(self.active | mask):
+            # A history that stands for the arrow's own source, or for a state in it: XState enters what lies around
+            # without having left it. Its actions run again, as there; but no second state of a region is entered.
+            mask = 0
+            for arrow in arrows:
+                domain = domain_of(arrow, self._effective_targets(arrow.targets))
+                mask |= self._entries_of(arrow, 0) & (domain.below if domain else self.machine.all)
+        return mask
+
+    def _entries_of(self, arrow: Arrow, mask: int) -> int:
+        """``mask`` and what one arrow enters."""
+        if not arrow.targets:
+            return mask
+        if arrow.enters is not None:
+            return mask | arrow.enters
+        effective = self._effective_targets(arrow.targets)
+        domain = domain_of(arrow, effective)
+        stays = arrow.node.bit & ~mask if arrow.node is domain and not arrow.reenter else 0
+        for target in arrow.targets:
+            mask = self._descendants(target, mask)
+            if target is domain:
+                mask &= ~stays
+        for target in effective:
+            mask = self._ancestors(target, domain, mask)
+        if domain and domain.kind == "parallel":
+            mask = self._regions(domain, mask)
         return mask
 
     def _descendants(self, node: Node, mask: int) -> int:
