@@ -62,7 +62,8 @@ def answers(directory: Path, program: str, lines: Sequence[Any]) -> list[dict[st
     assert done.returncode == 0, done.stderr[-2000:]
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(found) == len(lines)
-    assert [each["broken"] for each in found if "broken" in each] == []
+    broken = [each["broken"] for each in found if "broken" in each]
+    assert not broken, broken[0]
     return found
 
 
