@@ -18,15 +18,24 @@ from interlock.engine.errors import InterlockError, LeaseLost
 
 Word = str | bytes | int | float
 Operation = tuple[Word, ...]
-"""A Redis command as its words: ``("RPUSH", key, value)``. ``"?RPUSH"``: left out where the key holds another type."""
+"""A Redis command as its words: ``("RPUSH", key, value)``. ``"?RPUSH"``: left out where the key holds another type,
+and may fail. ``("=LLEN", key, n)``: writes nothing, the list must be that long."""
 
 
 class ForeignData(InterlockError):
-    """A key of ours holds another type: somebody else wrote it. Look at the key, then rename or delete it."""
+    """Keys of ours hold another type, or not what we left there: somebody else wrote them.
 
-    def __init__(self, key: str) -> None:
-        self.key = key
-        super().__init__(f"{key!r} holds a foreign type; rename or delete it")
+    Look at each of ``keys``, then rename or delete it.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.keys = tuple(keys)
+        super().__init__(f"somebody else wrote to {', '.join(map(repr, keys))}; rename or delete it")
+
+    @property
+    def key(self) -> str:
+        """The first of them."""
+        return self.keys[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +57,15 @@ def run_script(client: redis.Redis, name: str, keys: Sequence[str], args: Sequen
     return client.register_script(script_text(name))(keys=list(keys), args=list(args))
 
 
-def acquire(client: redis.Redis, lease_key: str, meta_key: str, ttl_ms: int) -> Lease | None:
-    """The lease, or None while another holds it. It lapses ``ttl_ms`` after the last renewal or commit."""
-    token = cast(int, run_script(client, "acquire", [lease_key, meta_key], [ttl_ms]))
+def acquire(
+    client: redis.Redis, lease_key: str, meta_key: str, ttl_ms: int, wake_key: str | None = None
+) -> Lease | None:
+    """The lease, or None while another holds it. It lapses ``ttl_ms`` after the last renewal or commit.
+
+    ``wake_key``: the marker of the wake-up that was obeyed by coming here; it is cleared in the same moment.
+    """
+    keys = [lease_key, meta_key] if wake_key is None else [lease_key, meta_key, wake_key]
+    token = cast(int, run_script(client, "acquire", keys, [ttl_ms]))
     return Lease(lease_key, token) if token else None
 
 
@@ -92,10 +107,10 @@ def apply(
         args.extend(op)
     reply = run_script(client, "commit", [lease.key, meta_key], args)
     if isinstance(reply, list):
+        if reply[0] == b"TYPE":
+            raise ForeignData([cast(bytes, key).decode(errors="replace") for key in reply[1:]])
         return cast(list[int], reply)
     answer = cast(bytes, reply).decode()
     if answer == "OK":
         return None
-    if answer.startswith("TYPE "):
-        raise ForeignData(answer[5:])
     raise LeaseLost(f"{lease.key}: token {lease.token} owns it no more ({answer.lower()})")

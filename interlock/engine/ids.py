@@ -13,6 +13,7 @@ import orjson
 _VERSION_7 = 0x7
 _VERSION_8 = 0x8
 _VARIANT = 0x8000_0000_0000_0000
+_LAST_SEQUENCE = 2**64 - 1
 
 
 def _digest(parts: list[object], size: int) -> bytes:
@@ -43,6 +44,11 @@ def command_id_from_entry(stream: str, entry_id: str, body: bytes) -> str:
     return _uuid(number | _VARIANT | tail & 0x3FFF_FFFF_FFFF_FFFF)
 
 
+def run_id(machine: str, key: str, version: int, invoke_id: str) -> str:
+    """Id of a run of an invoked function, and of the command that brings its outcome: ``i-<UUID>``."""
+    return f"i-{_version_8(['invoke', machine, key, version, invoke_id])}"
+
+
 def _version_8(parts: list[object]) -> str:
     number = int.from_bytes(_digest(parts, 16), "big")
     number = number & ~(0xF << 76) | _VERSION_8 << 76
@@ -62,5 +68,5 @@ def fingerprint(body: object) -> str:
 
 def next_entry_id(entry_id: str) -> str:
     """The smallest stream id after ``entry_id`` (``<ms>-<sequence>``): where a stream is trimmed up to."""
-    milliseconds, _, sequence = entry_id.partition("-")
-    return f"{milliseconds}-{int(sequence) + 1}"
+    milliseconds, sequence = (int(part) for part in entry_id.split("-"))
+    return f"{milliseconds}-{sequence + 1}" if sequence < _LAST_SEQUENCE else f"{milliseconds + 1}-0"

@@ -6,6 +6,7 @@ or carried goes to some partition as a refusal, so that even that is answered by
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +16,9 @@ import orjson
 from pydantic import ValidationError
 
 from interlock.engine.errors import CommandRefused, ErrorClass
-from interlock.engine.ids import command_id_from_entry
+from interlock.engine.ids import command_id_from_entry, fingerprint
 from interlock.engine.keys import Keys
-from interlock.engine.messages import MAX_ID_LENGTH, Command, Error
+from interlock.engine.messages import MAX_ID_LENGTH, Command, Error, format_time, is_printable
 
 COMMAND = b"c"
 EXCLUSIVE = b"x"
@@ -65,8 +66,12 @@ def admit(keys: Keys, entry_id: str, fields: Mapping[bytes, bytes], max_bytes: i
         return _reject(keys, entry_id, raw, body or {}, error)
     body = read_object(raw)
     if body is None:
-        error = Error("malformed", "not_an_object", "the command is no JSON object in UTF-8")
-        return _reject(keys, entry_id, raw, {}, error)
+        error = Error(
+            "malformed",
+            "not_an_object",
+            f"no JSON object in UTF-8 with numbers of 64 bits and at most {MAX_DEPTH} levels",
+        )
+        return _reject(keys, entry_id, raw, _salvage(raw), error)
     machine, key = body.get("machine"), body.get("key")
     if not isinstance(machine, str) or not isinstance(key, str):
         missing = "machine" if not isinstance(machine, str) else "key"
@@ -98,6 +103,16 @@ def parse_command(keys: Keys, raw: bytes) -> Command:
         ) from None
     except ValueError as problem:
         raise CommandRefused(ErrorClass.MALFORMED, "not_an_object", f"no JSON: {problem}") from None
+    if command.not_before is not None:
+        try:
+            format_time(command.not_before)
+        except (OverflowError, ValueError):
+            raise CommandRefused(
+                ErrorClass.MALFORMED,
+                "invalid_field",
+                "not_before: lies outside of the years 1 to 9999 in UTC",
+                {"field": "not_before"},
+            ) from None
     if command.reply_to is not None and not keys.is_reply(command.reply_to):
         raise CommandRefused(
             ErrorClass.MALFORMED,
@@ -108,12 +123,15 @@ def parse_command(keys: Keys, raw: bytes) -> Command:
     return command
 
 
+def body_fingerprint(body: Mapping[str, Any]) -> str:
+    """The fingerprint of a broken command; where its answer goes is no part of it."""
+    return fingerprint({name: value for name, value in body.items() if name != "reply_to"})
+
+
 def usable_id(body: Mapping[str, Any]) -> str | None:
     """The command id of a broken command, where at least that is sound; its sender is answered under it."""
     named = body.get("id")
-    return (
-        named if isinstance(named, str) and 0 < len(named) <= MAX_ID_LENGTH and named.isprintable() else None
-    )
+    return named if isinstance(named, str) and len(named) <= MAX_ID_LENGTH and is_printable(named) else None
 
 
 def read_object(raw: bytes) -> dict[str, Any] | None:
@@ -127,6 +145,20 @@ def read_object(raw: bytes) -> dict[str, Any] | None:
     ):
         return None
     return body
+
+
+def _salvage(raw: bytes) -> dict[str, Any]:
+    """The texts of a command that strict JSON does not read (a huge number, half a surrogate, too deep), so that its
+    sender is answered; empty where a lenient reader finds no object either."""
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(body, dict):
+        return {}
+    names = ("id", "machine", "key", "name", "reply_to")
+    texts = {name: body[name] for name in names if isinstance(body.get(name), str)}
+    return {name: text for name, text in texts.items() if text.isascii() or text.isprintable()}
 
 
 def _depth(value: object) -> int:
@@ -153,7 +185,7 @@ def _reject(keys: Keys, entry_id: str, raw: bytes, body: Mapping[str, Any], erro
         "key": body.get("key") if isinstance(body.get("key"), str) else None,
         "reply_to": reply_to if isinstance(reply_to, str) and keys.is_reply(reply_to) else None,
         "error": error.as_dict(),
-        "fingerprint": f"{zlib.crc32(raw):08x}{len(raw):08x}",
+        "fingerprint": body_fingerprint(body) if body else f"{zlib.crc32(raw):08x}{len(raw):08x}",
         "raw": raw[:_KEPT_BYTES].decode("utf-8", "replace"),
     }
     number = zlib.crc32((named or entry_id).encode()) % keys.partitions

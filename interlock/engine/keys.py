@@ -18,6 +18,7 @@ Shared by all (prefix ``interlock``):
 ``<prefix>:counters``           hash    ``<status>`` or ``<status>:<class>`` = number of commands. The commit
 ``<prefix>:webhooks``           hash    ``<webhook id>`` = the subscription's JSON, secret encrypted. CLI, HTTP
 ``<prefix>:tokens``             hash    ``<key id>`` = a token's JSON, its secret hashed. CLI, ``interlock dev``
+``<prefix>:invoke:wake``        string  an invoke job is on its way; expires. Whoever enqueues it
 ``<prefix>:deliver:wake``       string  a deliver job is on its way; expires. Whoever enqueues it
 ==============================  ======  =================================================================
 
@@ -40,6 +41,9 @@ Of a partition (prefix ``{<prefix>:<p>}``):
 ``:history:<machine>/<key>``    list    one entry's JSON a version. The commit
 ``:timers``                     zset    ``[machine, key, timer id]`` JSON by due time. The commit; due moves
 ``:later``                      zset    commands with ``not_before`` by that time. The commit; due moves
+``:runs``                       hash    ``<run id>`` = JSON of a run of an invoked function. The commit; settle
+``:runs:attempts``              hash    ``<run id>`` = attempts begun. claim; the commit and settle remove
+``:runs:due``                   zset    run ids by the time of their next attempt. The commit, claim, settle
 ``:outbox``                     stream  ``event`` = CloudEvents JSON, the partition's event log. The commit;
                                         the pump trims what is old and dispatched
 ``:dead``                       stream  ``letter`` = JSON {at, error, raw}: what could not be applied. The commit
@@ -102,6 +106,18 @@ class PartitionKeys:
     @property
     def later(self) -> str:
         return f"{self.tag}:later"
+
+    @property
+    def runs(self) -> str:
+        return f"{self.tag}:runs"
+
+    @property
+    def run_attempts(self) -> str:
+        return f"{self.tag}:runs:attempts"
+
+    @property
+    def runs_due(self) -> str:
+        return f"{self.tag}:runs:due"
 
     @property
     def outbox(self) -> str:
@@ -184,6 +200,10 @@ class Keys:
     @property
     def tokens(self) -> str:
         return f"{self.prefix}:tokens"
+
+    @property
+    def invoke_wake(self) -> str:
+        return f"{self.prefix}:invoke:wake"
 
     @property
     def deliver_wake(self) -> str:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 MAX_ID_LENGTH = 128
 MAX_KEY_LENGTH = 256
@@ -29,12 +29,27 @@ Name = Annotated[
 ActorKind = Literal["agent", "integration", "bot", "system", "supervisor", "admin"]
 
 
-_KEY = re.compile(_PRINTABLE)
+_SOUND = re.compile(_PRINTABLE)
+
+
+def is_printable(text: str) -> bool:
+    """Whether a text has at least one character, and no control character or line separator."""
+    return _SOUND.fullmatch(text) is not None
 
 
 def is_key(value: object) -> bool:
     """Whether a value can be an instance's key: 1 to 256 characters, none of them a control character."""
-    return isinstance(value, str) and len(value) <= MAX_KEY_LENGTH and _KEY.fullmatch(value) is not None
+    return isinstance(value, str) and len(value) <= MAX_KEY_LENGTH and is_printable(value)
+
+
+def _only_text(value: object) -> object:
+    """A time is written as a text: pydantic would take a number for Unix seconds."""
+    if isinstance(value, int | float):
+        raise ValueError("an RFC 3339 time with its zone is required, such as 2026-01-31T09:00:00Z")
+    return value
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_only_text)]
 
 
 class Actor(BaseModel):
@@ -61,7 +76,7 @@ class Command(BaseModel):
     expected_version: Annotated[int, Field(ge=0, strict=True)] | None = Field(
         default=None, description="Refuse with stale_version when the instance is elsewhere."
     )
-    not_before: AwareDatetime | None = Field(default=None, description="Apply no earlier than this.")
+    not_before: Time | None = Field(default=None, description="Apply no earlier than this.")
     correlation_id: Identifier | None = None
     causation_id: Identifier | None = None
     traceparent: Identifier | None = None

@@ -45,12 +45,22 @@ class DelayedSend:
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """An invoked function that has not come back. ``id``: of this run; ``name``: the invoke's; ``state``: whose."""
+
+    id: str
+    name: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """An instance at one version. ``state``: sorted paths of the active atomic states.
 
     ``context`` holds every field of the chart, private ones too; `shown` cuts them. ``recorded``: what each
     history state remembers, as paths by the history state's path. ``done``: a final state of the root was
-    reached, no command is accepted any more. ``sends``: its own delayed sends that may still be cancelled.
+    reached, no command is accepted any more. ``sends``: its own delayed sends that may still be cancelled;
+    ``running``: functions that were invoked and have not come back.
     ``entered``: ``state`` in the order of entry, where an ``always`` could tell it from document order.
     """
 
@@ -66,6 +76,7 @@ class Snapshot:
     recorded: dict[str, list[str]] = field(default_factory=dict)
     done: bool = False
     sends: list[DelayedSend] = field(default_factory=list)
+    running: list[Running] = field(default_factory=list)
     entered: list[str] = field(default_factory=list)
 
     def to_bytes(self) -> bytes:
@@ -81,9 +92,25 @@ class Snapshot:
                 fields["timers"] = [Timer(**timer) for timer in fields["timers"]]
             if fields.get("sends"):
                 fields["sends"] = [DelayedSend(**send) for send in fields["sends"]]
-            return cls(**fields)
+            if fields.get("running"):
+                fields["running"] = [Running(**one) for one in fields["running"]]
+            snapshot = cls(**fields)
         except (ValueError, TypeError, KeyError) as error:
             raise CorruptSnapshot(f"no snapshot: {error}") from error
+        if not snapshot._is_sound():
+            raise CorruptSnapshot("no snapshot: a field holds another type than we wrote")
+        return snapshot
+
+    def _is_sound(self) -> bool:
+        """Whether everything has the type that is built upon: the rest of the engine trusts it."""
+        texts = [*self.state, *(text for timer in self.timers for text in (timer.id, timer.event, timer.due))]
+        return (
+            type(self.version) is int
+            and type(self.chart_version) is int
+            and type(self.context) is dict
+            and type(self.recorded) is dict
+            and all(type(text) is str for text in texts)
+        )
 
     def shown(self, chart: Chart) -> dict[str, Any]:
         """The instance as the command line, HTTP and Python show it; private context fields are cut."""

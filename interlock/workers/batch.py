@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 import structlog
 
 from interlock.engine.decision import Decision, decide, fire, refused
-from interlock.engine.errors import ErrorClass, InterlockError
+from interlock.engine.errors import CommandRefused, ErrorClass, InterlockError
 from interlock.engine.fencing import Operation
 from interlock.engine.keys import Keys, PartitionKeys
 from interlock.engine.machine import Machine
@@ -28,9 +29,16 @@ log = structlog.get_logger()
 MAX_DEAD_LETTERS = 10_000
 REPLY_TTL_MS = 300_000
 TIMER_RETRY = timedelta(minutes=1)
-"""How long a timer waits whose step failed: the chart is at fault, and may be mended."""
+MAX_TIMER_RETRIES = 6
+"""How long a timer waits whose step failed (the chart is at fault, and may be mended): twice as long each time, at
+most an hour."""
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+"""Bytes of one commit, but for its last command's: the server does nothing else meanwhile."""
 CANCELLED = "cancelled"
 """Stands in place of a fingerprint under the id of a delayed send that was cancelled."""
+
+FOREIGN_MARK = "foreign"
+"""Stands in place of a fingerprint that cannot be read, because its key holds another type."""
 
 FindMachine = Callable[[str, int | None], Machine | None]
 """The compiled chart of a machine's version (None: the newest), or None where there is none."""
@@ -48,11 +56,12 @@ class _Instance:
 
 @dataclass(slots=True)
 class Batch:
-    """What one commit will do. ``read`` what is stored, then `decide_all`, then commit `operations`.
+    """What one commit will do: `decide_all`, then commit the operations that it returns.
 
     ``snapshots``: stored bytes by address; ``marks``: fingerprints already stored, by command id;
     ``results``: their first results; ``last_entries``: of the histories of those that a migration is to be
-    undone for; ``broken``: addresses whose keys somebody else has written to.
+    undone for; ``broken``: addresses whose keys somebody else has written to; ``out_of_time``: asked after each
+    item. ``taken``: how many items were decided.
     """
 
     keys: Keys
@@ -67,31 +76,46 @@ class Batch:
     results: dict[str, bytes] = field(default_factory=dict)
     last_entries: Mapping[Address, bytes | None] = field(default_factory=dict)
     broken: frozenset[Address] = frozenset()
-    fresh: list[str] = field(default_factory=list)
+    out_of_time: Callable[[], bool] = lambda: False
+    taken: int = 0
+    fresh: dict[str, str] = field(default_factory=dict)
+    """Keys that must be new, with the command id that each stands for."""
     counters: Counter[str] = field(default_factory=Counter)
     events: int = 0
+    runs: int = 0
     _operations: list[Operation] = field(default_factory=list)
     _instances: dict[Address, _Instance] = field(default_factory=dict)
 
     def decide_all(self) -> list[Operation]:
-        """Decide every item in order. Returns the operations; ``fresh`` are the keys that must be new."""
+        """Decide the items in order, as many as time and bytes allow, at least one. Returns the operations."""
+        size = 0
         for item in self.items:
-            if item.slot is not None:
-                self._operations.append(("HDEL", self.partition.exclusive, item.slot))
-            if item.timer:
-                self._fire(item, item.timer)
-            elif item.id is not None and item.id in self.marks:
-                self._resent(item, item.id)
-            elif item.command:
-                self._command(item, item.command)
-            else:
-                self._rejected(item)
+            before = len(self._operations)
+            self._decide_one(item)
+            self.taken += 1
+            size += sum(
+                len(word) for op in self._operations[before:] for word in op if isinstance(word, bytes)
+            )
+            if size > MAX_BATCH_BYTES or self.out_of_time():
+                break
         for address, instance in self._instances.items():
             if instance.entries:
                 self._write(address, instance)
         for name, number in self.counters.items():
-            self._operations.append(("HINCRBY", self.keys.counters, name, number))
+            self._operations.append(("?HINCRBY", self.keys.counters, name, number))
         return self._operations
+
+    def _decide_one(self, item: Item) -> None:
+        if item.slot is not None:
+            self._operations.append(("HDEL", self.partition.exclusive, item.slot))
+        if item.timer:
+            self._fire(item, item.timer)
+        elif item.id is not None and item.id in self.marks:
+            self._resent(item, item.id)
+        elif item.command:
+            self._command(item, item.command)
+        else:
+            self._rejected(item)
 
     def _instance(self, address: Address) -> _Instance:
         known = self._instances.get(address)
@@ -121,9 +145,10 @@ class Batch:
         # Outside of the `try`: a server that goes away while a chart is looked up is no fault of the command.
         machine = self.find_machine(command.machine, instance.now.chart_version if instance.now else None)
         versions = self._versions(command, instance) if command.name == MIGRATE else {}
+        if instance.broken:
+            log.error("instance_broken", machine=command.machine, key=command.key, reason=instance.broken)
+            return self._dead_command(item, command, f"{command.machine}/{command.key}: {instance.broken}")
         try:
-            if instance.broken:
-                raise InterlockError(f"{command.machine}/{command.key}: {instance.broken}")
             if machine is None:
                 return refused(
                     command.id,
@@ -140,20 +165,19 @@ class Batch:
                 )
             else:
                 decision = decide(machine, instance.now, command, self.now)
-            if decision.snapshot and len(decision.snapshot.to_bytes()) > self.max_snapshot_bytes:
-                message = f"the instance would grow over {self.max_snapshot_bytes} bytes"
-                error = Error(ErrorClass.TOO_LARGE, "instance_too_large", message)
-                return refused(command.id, error, instance.now, command.machine, command.key)
+            self._check_size(decision)
             return decision
-        except (
-            Exception
-        ) as fault:  # whatever it is, the partition must go on: the command becomes a dead letter
+        except CommandRefused as refusal:
+            error = Error(refusal.error_class, refusal.code, refusal.message)
+            return refused(command.id, error, instance.now, command.machine, command.key)
+        except Exception as fault:  # whatever it is, the partition goes on: the command becomes a dead letter
             log.exception("command_failed", machine=command.machine, key=command.key, command_id=command.id)
-            error = Error(ErrorClass.INTERNAL, "internal", f"{type(fault).__name__}: {fault}"[:500])
-            self._dead(item, error)
-            return Decision(
-                Result(command.id, Status.DEAD, command.machine, command.key, None, None, [], error)
-            )
+            return self._dead_command(item, command, f"{type(fault).__name__}: {fault}")
+
+    def _dead_command(self, item: Item, command: Command, why: str) -> Decision:
+        error = Error(ErrorClass.INTERNAL, "internal", why[:500])
+        self._dead(item, error)
+        return Decision(Result(command.id, Status.DEAD, command.machine, command.key, None, None, [], error))
 
     def _versions(self, command: Command, instance: _Instance) -> dict[int, Machine | None]:
         wanted = versions_of(command, instance.now)
@@ -188,6 +212,14 @@ class Batch:
             self._operations.append(("XADD", self.keys.commands, "*", "command", command))
         for send in decision.cancelled:
             self._withdraw(send)
+        for run in decision.runs:
+            self._operations.append(("HSET", self.partition.runs, run.id, run.to_bytes()))
+            self._operations.append(("ZADD", self.partition.runs_due, time_to_ms(self.now), run.id))
+        for stopped in decision.stopped:
+            for name in (self.partition.runs, self.partition.run_attempts):
+                self._operations.append(("HDEL", name, stopped.id))
+            self._operations.append(("ZREM", self.partition.runs_due, stopped.id))
+        self.runs += len(decision.runs)
 
     def _withdraw(self, send: DelayedSend) -> None:
         """Take the id of a command that waits elsewhere, unless it was applied meanwhile: it comes as a duplicate."""
@@ -201,30 +233,49 @@ class Batch:
         ):
             self._operations.append(("SET", name, value, "EX", seconds, "NX"))
 
-    def _fire(self, item: Item, timer: tuple[str, str, str]) -> None:
-        instance = self._instance(timer[:2])
+    def _fire(self, item: Item, address: tuple[str, str, str]) -> None:
+        machine_id, key, timer_id = address
+        instance = self._instance((machine_id, key))
         current = instance.now
         if current is None:
             return
-        machine = self.find_machine(timer[0], current.chart_version)
+        due = next((timer.due for timer in current.timers if timer.id == timer_id), None)
+        if due is not None and parse_time(due) > self.now:
+            # Let in too early, by a clock that was set back or by somebody else: it waits for its time.
+            self._operations.append(("ZADD", self.partition.timers, time_to_ms(parse_time(due)), item.raw))
+            return
+        machine = self.find_machine(machine_id, current.chart_version)
         try:
             if machine is None or instance.broken:
                 raise InterlockError(
                     instance.broken or f"version {current.chart_version} of its chart is not loaded"
                 )
-            decision = fire(machine, current, timer[2], self.now)
+            decision = fire(machine, current, timer_id, self.now)
+            if decision is not None:
+                self._check_size(decision)
         except Exception as fault:  # a chart at fault must not hold up its neighbours: the timer comes again
-            log.exception("timer_failed", machine=timer[0], key=timer[1], timer=timer[2])
-            self._dead(
-                item, Error(ErrorClass.INTERNAL, "timer_failed", f"{type(fault).__name__}: {fault}"[:500])
-            )
-            self._operations.append(
-                ("ZADD", self.partition.timers, time_to_ms(self.now + TIMER_RETRY), item.raw)
-            )
+            self._timer_failed(item, address, fault)
             return
         if decision:
             self._apply(instance, decision)
             self.counters["timers"] += 1
+
+    def _timer_failed(self, item: Item, address: tuple[str, str, str], fault: Exception) -> None:
+        if not item.failures:
+            machine_id, key, timer_id = address
+            log.error("timer_failed", machine=machine_id, key=key, timer=timer_id, exc_info=fault)
+            self._dead(
+                item, Error(ErrorClass.INTERNAL, "timer_failed", f"{type(fault).__name__}: {fault}"[:500])
+            )
+        again = self.now + TIMER_RETRY * 2 ** min(item.failures, MAX_TIMER_RETRIES)
+        member = orjson.dumps([*address, item.failures + 1])
+        self._operations.append(("ZADD", self.partition.timers, time_to_ms(again), member))
+
+    def _check_size(self, decision: Decision) -> None:
+        """Raises CommandRefused where the instance would grow too large."""
+        if decision.snapshot and len(decision.snapshot.to_bytes()) > self.max_snapshot_bytes:
+            message = f"the instance would grow over {self.max_snapshot_bytes} bytes"
+            raise CommandRefused(ErrorClass.TOO_LARGE, "instance_too_large", message)
 
     def _rejected(self, item: Item) -> None:
         assert item.rejected is not None
@@ -244,8 +295,7 @@ class Batch:
         reply_to = item.command.reply_to if item.command else (item.rejected or {}).get("reply_to")
         if self.marks[command_id] == item.mark:
             self.counters["duplicate"] += 1
-            first = orjson.loads(self.results.get(command_id, b"{}"))
-            answer = orjson.dumps({**first, "duplicate": True})
+            answer = orjson.dumps({**self._first_answer(item, command_id), "duplicate": True})
         else:
             error = Error(
                 ErrorClass.ID_REUSED, "id_reused", "this id was used with another body: name a new one"
@@ -257,6 +307,17 @@ class Batch:
             )
         self._reply(reply_to, answer)
 
+    def _first_answer(self, item: Item, command_id: str) -> dict[str, Any]:
+        """What was answered first; where somebody else removed or broke it, only that the command has counted."""
+        try:
+            first = orjson.loads(self.results.get(command_id, b""))
+            if isinstance(first, dict):
+                return first
+        except ValueError:
+            log.error("foreign_data", key=self.keys.result(command_id))
+        machine, key = item.address or (None, None)
+        return Result(command_id, Status.IGNORED, machine, key, None, None, []).as_dict()
+
     def _answer(self, item: Item, result: Result, reply_to: str | None) -> None:
         self.counters[
             f"{result.status}:{result.error.error_class}" if result.error else result.status.value
@@ -266,15 +327,15 @@ class Batch:
             mark_key = self.keys.fingerprint(item.id)
             self.marks[item.id] = item.mark
             self.results[item.id] = raw
-            self.fresh.append(mark_key)
+            self.fresh[mark_key] = item.id
             self._operations.append(("SET", mark_key, item.mark, "EX", self.result_ttl_seconds))
-            self._operations.append(("SET", self.keys.result(item.id), raw, "EX", self.result_ttl_seconds))
+            self._operations.append(("?SET", self.keys.result(item.id), raw, "EX", self.result_ttl_seconds))
         self._reply(reply_to, raw)
 
     def _reply(self, reply_to: str | None, raw: bytes) -> None:
         if reply_to:
             self._operations.append(("?RPUSH", reply_to, raw))
-            self._operations.append(("PEXPIRE", reply_to, REPLY_TTL_MS))
+            self._operations.append(("?PEXPIRE", reply_to, REPLY_TTL_MS))
 
     def _dead(self, item: Item, error: Error) -> None:
         machine, key = item.address or (None, None)
@@ -288,7 +349,7 @@ class Batch:
         }
         dead = self.partition.dead
         self._operations.append(
-            ("XADD", dead, "MAXLEN", "~", MAX_DEAD_LETTERS, "*", "letter", orjson.dumps(letter))
+            ("?XADD", dead, "MAXLEN", "~", MAX_DEAD_LETTERS, "*", "letter", orjson.dumps(letter))
         )
 
     def _write(self, address: Address, instance: _Instance) -> None:
@@ -297,6 +358,8 @@ class Batch:
         assert now is not None
         ops, partition = self._operations, self.partition
         ops.append(("SET", partition.instance(machine, key), now.to_bytes()))
+        # A snapshot and a history that do not fit together are no ground to build on: see `ForeignData`.
+        ops.append(("=LLEN", partition.history(machine, key), before.version if before else 0))
         ops.append(("RPUSH", partition.history(machine, key), *instance.entries))
         if before is None:
             ops.append(("ZADD", partition.index(machine), 0, key))

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import cast
 
+import redis
 import structlog
 
 from interlock.engine import fencing
@@ -23,15 +26,15 @@ from interlock.engine.migration_command import is_undo
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.statecharts.catalog import Catalog
-from interlock.workers.batch import Batch
+from interlock.workers.batch import FOREIGN_MARK, MAX_BATCH_BYTES, Batch
 from interlock.workers.items import Address, Item, parse
 
 log = structlog.get_logger()
 
 SHIFT_SECONDS = 2.0
 """How long one job stays on its partition while there is more to do, before others get their turn."""
-MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_ATTEMPTS = 5
+"""How often a batch is decided anew because ids of it were used elsewhere meanwhile."""
 
 
 @dataclass(slots=True)
@@ -40,16 +43,17 @@ class DrainSummary:
 
     commands: int = 0
     events: int = 0
+    runs: int = 0
     more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What was read behind the cursor."""
+    """What was read behind the cursor: ``items`` and, in the same order, the ``ids`` of their entries."""
 
     now: datetime
     cursor: str
-    last: str
+    ids: list[str]
     items: list[Item]
 
 
@@ -67,10 +71,11 @@ class Drainer:
         owner is at it."""
         summary = DrainSummary()
         client, keys = self._store.client, self._store.keys.partition(partition)
-        # Before the lease is asked for: were the marker left where another owner is at it, nobody would be
-        # woken for what comes after that owner has gone.
-        client.delete(keys.wake)
-        lease = fencing.acquire(client, keys.lease, keys.meta, self._ttl_ms)
+        try:
+            lease = fencing.acquire(client, keys.lease, keys.meta, self._ttl_ms, keys.wake)
+        except redis.ResponseError as foreign:
+            log.error("partition_blocked", partition=partition, reason=str(foreign))
+            return summary
         if lease is None:
             return summary
         until = time.monotonic() + SHIFT_SECONDS
@@ -84,11 +89,14 @@ class Drainer:
                 self._commit(keys, lease, read, summary)
                 if time.monotonic() > until or (stop is not None and stop.is_set()):
                     summary.more = True
-                    fencing.release(client, lease)
-                    return summary
+                    break
         except LeaseLost as loss:
             log.warning("lease_lost", partition=partition, reason=str(loss))
-            return summary
+        except (fencing.ForeignData, redis.ResponseError) as foreign:
+            # A key of the whole partition: until somebody mends it, this partition waits and the others go on.
+            log.error("partition_blocked", partition=partition, reason=str(foreign))
+        fencing.release(client, lease)
+        return summary
 
     def _read(self, keys: PartitionKeys) -> _Read | None:
         pipeline = self._store.client.pipeline(transaction=False)
@@ -102,53 +110,73 @@ class Drainer:
             return None
         items: list[Item] = []
         size = 0
-        for entry_id, fields in entries:
+        for _, fields in entries:
             size += sum(len(value) for value in fields.values())
             if items and size > MAX_BATCH_BYTES:
                 break
-            last = entry_id.decode()
             items.append(parse(self._store.keys, fields))
         # The server's clock: one for all workers.
         now = time_from_ms(clock[0] * 1000 + clock[1] // 1000)
-        return _Read(now, cursor.decode() if cursor else "", last, items)
+        ids = [entry_id.decode() for entry_id, _ in entries[: len(items)]]
+        return _Read(now, cursor.decode(errors="replace") if cursor else "", ids, items)
 
     def _commit(self, keys: PartitionKeys, lease: fencing.Lease, read: _Read, summary: DrainSummary) -> None:
         broken: set[Address] = set()
-        for _ in range(MAX_ATTEMPTS):
-            batch = self._load(keys, read, frozenset(broken))
-            ops = [*batch.decide_all(), ("XTRIM", keys.inbox, "MINID", next_entry_id(read.last))]
+        used: dict[str, int] = {}
+        while True:
+            batch = self._load(
+                keys, read, frozenset(broken), {one for one, times in used.items() if times > 1}
+            )
+            ops = batch.decide_all()
+            last = read.ids[batch.taken - 1]
             try:
                 taken = fencing.apply(
                     self._store.client,
                     lease,
                     self._ttl_ms,
                     meta_key=keys.meta,
-                    cursor=("cursor", read.cursor, read.last),
-                    fresh=batch.fresh,
-                    ops=ops,
+                    cursor=("cursor", read.cursor, last),
+                    fresh=list(batch.fresh),
+                    ops=[*ops, ("XTRIM", keys.inbox, "MINID", next_entry_id(last))],
                 )
             except fencing.ForeignData as foreign:
-                found = _owner_of(keys, foreign.key, read.items)
-                if found is None:
+                owners = _owners_of(keys, foreign.keys, read.items)
+                if not owners - broken:
                     raise
-                log.error("foreign_data", key=foreign.key, machine=found[0], instance=found[1])
-                broken.add(found)
+                log.error("foreign_data", keys=foreign.keys)
+                broken |= owners
                 continue
             if taken is None:
-                summary.commands += len(read.items)
+                summary.commands += batch.taken
                 summary.events += batch.events
-                log.debug("batch_committed", partition=keys.tag, commands=len(read.items), **batch.counters)
+                summary.runs += batch.runs
+                log.debug("batch_committed", partition=keys.tag, commands=batch.taken, **batch.counters)
                 return
-            # The same id went through another partition between our look and our commit: look again.
-        raise LeaseLost(f"{keys.tag}: no commit in {MAX_ATTEMPTS} attempts; the sweeper comes back to it")
+            # The same id went through another partition between our look and our commit: look again. One that
+            # cannot be seen even so stands under a key of a foreign type.
+            ids = list(batch.fresh.values())
+            for index in taken:
+                used[ids[index]] = used.get(ids[index], 0) + 1
+            if max(used.values()) > MAX_ATTEMPTS:
+                raise LeaseLost(
+                    f"{keys.tag}: ids of this batch keep being used elsewhere; the sweeper comes back"
+                )
 
-    def _load(self, keys: PartitionKeys, read: _Read, broken: frozenset[Address]) -> Batch:
+    def _load(
+        self, keys: PartitionKeys, read: _Read, broken: frozenset[Address], unseen: Collection[str]
+    ) -> Batch:
+        """What is stored for the items. ``unseen``: ids that are in use although no fingerprint can be read."""
         client, names = self._store.client, self._store.keys
         addresses = list(dict.fromkeys(item.address for item in read.items if item.address))
         ids = list(dict.fromkeys(item.id for item in read.items if item.id is not None))
         wanted = [keys.instance(*address) for address in addresses] + [names.fingerprint(one) for one in ids]
         stored = cast("list[bytes | None]", client.mget(wanted)) if wanted else []
-        marks = {one: mark.decode() for one, mark in zip(ids, stored[len(addresses) :], strict=True) if mark}
+        marks = {
+            one: mark.decode(errors="replace")
+            for one, mark in zip(ids, stored[len(addresses) :], strict=True)
+            if mark is not None
+        }
+        marks.update(dict.fromkeys(unseen, FOREIGN_MARK))
         results: dict[str, bytes] = {}
         if marks:
             found = cast("list[bytes | None]", client.mget([names.result(one) for one in marks]))
@@ -166,6 +194,7 @@ class Drainer:
             results=results,
             last_entries=self._last_entries(keys, read.items),
             broken=broken,
+            out_of_time=partial(_is_past, time.monotonic() + self._ttl_ms / 3000),
         )
 
     def _last_entries(self, keys: PartitionKeys, items: list[Item]) -> dict[Address, bytes | None]:
@@ -183,10 +212,14 @@ class Drainer:
         }
 
 
-def _owner_of(keys: PartitionKeys, key: str, items: list[Item]) -> Address | None:
-    """The instance whose own key this is; None for a key of the whole partition."""
-    for item in items:
-        address = item.address
-        if address and key in (keys.instance(*address), keys.history(*address)):
-            return address
-    return None
+def _is_past(moment: float) -> bool:
+    return time.monotonic() > moment
+
+
+def _owners_of(keys: PartitionKeys, names: Sequence[str], items: list[Item]) -> set[Address]:
+    """The instances whose own keys these are; a key of the whole partition has none."""
+    return {
+        address
+        for item in items
+        if (address := item.address) and (keys.instance(*address) in names or keys.history(*address) in names)
+    }

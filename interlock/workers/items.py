@@ -16,6 +16,7 @@ from interlock.engine.ingress import (
     IN_FLIGHT,
     REJECTED,
     TIMER,
+    body_fingerprint,
     parse_command,
     read_object,
     usable_id,
@@ -32,7 +33,8 @@ class Item:
     """An inbox entry, parsed. Exactly one of ``command``, ``timer`` and ``rejected`` is set.
 
     ``mark``: the fingerprint of the body that came under ``id``. ``slot``: the field of ``:exclusive`` that
-    this entry holds. ``in_flight``: an exclusive command that another one's slot keeps out.
+    this entry holds. ``in_flight``: an exclusive command that another one's slot keeps out. ``failures``: how
+    often the step of a timer has failed already.
     """
 
     raw: bytes
@@ -43,6 +45,7 @@ class Item:
     rejected: Mapping[str, Any] | None = None
     slot: bytes | None = None
     in_flight: bool = False
+    failures: int = 0
 
     @property
     def address(self) -> Address | None:
@@ -63,10 +66,7 @@ def parse(keys: Keys, fields: Mapping[bytes, bytes]) -> Item:
             return _parse_timer(raw)
         if name == REJECTED:
             return _parse_rejected(raw)
-    raw = next(iter(fields.values()), b"")
-    return Item(
-        raw, rejected={"error": Error("malformed", "foreign_entry", "no inbox entry of ours").as_dict()}
-    )
+    return _foreign(next(iter(fields.values()), b""), "no inbox entry of ours")
 
 
 def _parse_command(keys: Keys, raw: bytes) -> Item:
@@ -107,30 +107,33 @@ def _address_of(keys: Keys, raw: bytes) -> dict[str, Any]:
     return {
         **known,
         "id": usable_id(body),
-        "fingerprint": fingerprint({n: v for n, v in body.items() if n != "reply_to"}),
+        "fingerprint": body_fingerprint(body),
     }
 
 
 def _parse_timer(raw: bytes) -> Item:
+    """``[machine, key, timer id]``, and how often its step has failed where it has."""
     try:
-        machine, key, timer_id = orjson.loads(raw)
-        return Item(raw, timer=(str(machine), str(key), str(timer_id)))
+        machine, key, timer_id, *failures = orjson.loads(raw)
     except (ValueError, TypeError):
-        return Item(
-            raw, rejected={"error": Error("malformed", "foreign_entry", "no timer of ours").as_dict()}
-        )
+        return _foreign(raw, "no timer of ours")
+    count = failures[0] if len(failures) == 1 else 0
+    if not isinstance(count, int) or not all(isinstance(part, str) for part in (machine, key, timer_id)):
+        return _foreign(raw, "no timer of ours")
+    return Item(raw, timer=(machine, key, timer_id), failures=count)
 
 
 def _parse_rejected(raw: bytes, shown: bytes | None = None) -> Item:
     try:
         rejected = orjson.loads(raw)
-        return Item(
-            shown if shown is not None else raw,
-            rejected.get("id"),
-            rejected.get("fingerprint", ""),
-            rejected=rejected,
-        )
-    except (ValueError, AttributeError):
-        return Item(
-            raw, rejected={"error": Error("malformed", "foreign_entry", "no refusal of ours").as_dict()}
-        )
+        error, command_id, mark = rejected["error"], rejected.get("id"), rejected.get("fingerprint", "")
+        Error(error["class"], error["code"], error["message"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return _foreign(raw, "no refusal of ours")
+    if not isinstance(mark, str) or not (command_id is None or isinstance(command_id, str)):
+        return _foreign(raw, "no refusal of ours")
+    return Item(shown if shown is not None else raw, command_id, mark, rejected=rejected)
+
+
+def _foreign(raw: bytes, why: str) -> Item:
+    return Item(raw, rejected={"error": Error("malformed", "foreign_entry", why).as_dict()})

@@ -19,6 +19,7 @@ import structlog
 from interlock.engine.fencing import Word, run_script
 from interlock.engine.ids import next_entry_id
 from interlock.engine.ingress import EXCLUSIVE, InboxEntry, admit
+from interlock.engine.keys import PartitionKeys
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.workers.exclusives import Exclusives
@@ -26,8 +27,10 @@ from interlock.workers.exclusives import Exclusives
 log = structlog.get_logger()
 
 TAKE = 1000
-"""Ingress entries taken in at once."""
-MAX_TAKE_BYTES = 16 * 1024 * 1024
+"""Ingress entries taken in at once, at the most."""
+FIRST_TAKE = 16
+MAX_TAKE_BYTES = 8 * 1024 * 1024
+"""Bytes taken in at once, as far as the sizes just before tell: memory is bounded where entries are huge."""
 BLOCK_MS = 100
 """How long the pump waits for a command before it looks at the clock again; timers are no later than this."""
 LEAD_MS = 3000
@@ -41,20 +44,35 @@ TRIM_SECONDS = 60.0
 """How often old events leave the event log."""
 DUE = 500
 RETRY_SECONDS = 0.5
+BLOCKED_SECONDS = 5.0
+"""How long entries wait that a partition could not take, because somebody else wrote to its keys."""
+COMPLAIN_SECONDS = 60.0
 
 
 class Pump:
-    """Runs in a process of its own. ``wake``: enqueue a drain of a partition; ``wake_deliver``: a delivery."""
+    """Runs in a process of its own. ``wake``: enqueue a drain of a partition; ``wake_deliver``: a delivery;
+    ``wake_invoke``: a run of an invoked function."""
 
     def __init__(
-        self, store: Store, settings: Settings, wake: Callable[[int], None], wake_deliver: Callable[[], None]
+        self,
+        store: Store,
+        settings: Settings,
+        wake: Callable[[int], None],
+        wake_deliver: Callable[[], None],
+        wake_invoke: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._wake = wake
         self._wake_deliver = wake_deliver
+        self._wake_invoke = wake_invoke
         self._exclusives = Exclusives(store)
         self._token = token_hex(8)
+        self._take = FIRST_TAKE
+        self._blocked: set[int] = set()
+        self._retry_at = float("-inf")
+        self._read_up_to = "0"
+        self._complained: dict[str, float] = {}
         self._swept = self._looked = self._led = self._trimmed = float("-inf")
 
     def run(self, stop: threading.Event) -> None:
@@ -64,15 +82,26 @@ class Pump:
                 if not self._lead():
                     stop.wait(LEAD_MS / 3000)
                     continue
-                self.turn(BLOCK_MS)
-            except redis.RedisError as error:
+                if self.turn(BLOCK_MS) is None:
+                    stop.wait(RETRY_SECONDS)
+            except (redis.ConnectionError, redis.TimeoutError) as error:
                 log.warning("server_lost", error=type(error).__name__)
+                stop.wait(RETRY_SECONDS)
+            except redis.RedisError:
+                log.exception("pump_failed")
                 stop.wait(RETRY_SECONDS)
         self._resign()
 
-    def turn(self, block_ms: int | None = None) -> int:
-        """One turn: take in, let in what is due, sweep when it is time. Returns the commands taken in."""
-        taken = self.take_in(block_ms)
+    def turn(self, block_ms: int | None = None) -> int | None:
+        """One turn: take in, let in what is due, sweep and trim when it is time.
+
+        Returns the commands taken in, None where the ingress stream cannot be read; the rest is done even so.
+        """
+        try:
+            taken: int | None = self.take_in(block_ms)
+        except redis.ResponseError as error:
+            log.error("foreign_data", key=self._store.keys.commands, reason=str(error))
+            taken = None
         now = time.monotonic()
         if now - self._looked >= DUE_SECONDS:
             self._looked = now
@@ -96,6 +125,8 @@ class Pump:
         elif client.get(key) == self._token.encode():
             client.pexpire(key, LEAD_MS)
         else:
+            if client.pttl(key) == -1:  # without expiry it is no pump's
+                client.delete(key)
             return False
         self._led = now
         return True
@@ -109,30 +140,45 @@ class Pump:
             log.info("pump_could_not_resign", until_ms=LEAD_MS)
 
     def take_in(self, block_ms: int | None = None) -> int:
-        """Move commands from the ingress stream to the inboxes; returns how many. Waits up to ``block_ms``."""
-        client, keys = self._store.client, self._store.keys
+        """Move commands from the ingress stream to the inboxes; returns how many. Waits up to ``block_ms``.
+
+        What a blocked partition cannot take stays in the stream, in its order, and is tried again by and by.
+        """
+        client, stream = self._store.client, self._store.keys.commands
+        if self._blocked and time.monotonic() >= self._retry_at:
+            self._blocked.clear()
+            self._read_up_to = "0"
         reply = cast(
             "list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes] | None]]]]",
-            client.xread({keys.commands: "0"}, count=TAKE, block=block_ms),
+            client.xread({stream: self._read_up_to}, count=self._take, block=block_ms),
         )
         if not reply:
             return 0
         entries = reply[0][1]
+        size = sum(len(value) for _, fields in entries for value in (fields or {}).values())
+        self._take = max(1, min(TAKE, 2 * self._take, MAX_TAKE_BYTES * len(entries) // max(1, size)))
         inboxes: dict[int, list[tuple[str, InboxEntry]]] = defaultdict(list)
         machines: set[str] = set()
         for entry_id, fields in entries:
             name = entry_id.decode()
-            entry = admit(keys, name, fields or {}, self._settings.max_command_bytes)
+            entry = admit(self._store.keys, name, fields or {}, self._settings.max_command_bytes)
             inboxes[entry.partition].append((name, entry))
             if entry.body is not None:
                 machines.add(entry.body["machine"])
         self._exclusives.refresh(machines)
-        for number, taken in inboxes.items():
-            self._append(number, taken)
-        client.xtrim(keys.commands, minid=next_entry_id(entries[-1][0].decode()), approximate=False)
-        return len(entries)
+        gone = [name for number, taken in inboxes.items() if self._append(number, taken) for name, _ in taken]
+        if self._blocked:
+            self._read_up_to = entries[-1][0].decode()
+            if gone:
+                client.xdel(stream, *gone)
+        else:
+            client.xtrim(stream, minid=next_entry_id(entries[-1][0].decode()), approximate=False)
+        return len(gone)
 
-    def _append(self, number: int, taken: list[tuple[str, InboxEntry]]) -> None:
+    def _append(self, number: int, taken: list[tuple[str, InboxEntry]]) -> bool:
+        """Whether the partition took them. Once it did not, later entries wait too: their order must hold."""
+        if number in self._blocked:
+            return False
         keys = self._store.keys.partition(number)
         args: list[Word] = [WAKE_MS]
         for entry_id, entry in taken:
@@ -141,33 +187,52 @@ class Pump:
                 args += (entry_id, entry.field, entry.payload)
             else:
                 args += (entry_id, EXCLUSIVE, entry.payload, slot, entry.body["id"])
+        try:
+            if self._run_append(keys, args):
+                self._wake(number)
+        except redis.ResponseError as error:
+            log.error("foreign_data", partition=number, keys=keys.tag, reason=str(error))
+            self._blocked.add(number)
+            self._retry_at = time.monotonic() + BLOCKED_SECONDS
+            return False
+        return True
+
+    def _run_append(self, keys: PartitionKeys, args: list[Word]) -> bool:
+        """Whether somebody must be woken: nobody owns the partition and nobody is on the way."""
         names = [keys.inbox, keys.meta, keys.lease, keys.wake, keys.exclusive]
-        if run_script(self._store.client, "append", names, args):
-            self._wake(number)
+        return bool(run_script(self._store.client, "append", names, args))
+
+    def _now_ms(self) -> int:
+        """The server's clock, Unix milliseconds: one for all."""
+        seconds, micros = self._store.client.time()
+        return seconds * 1000 + micros // 1000
 
     def let_in_due(self) -> int:
         """Move due timers and delayed commands to the inboxes; returns how many."""
         client = self._store.client
-        seconds, micros = client.time()
-        now_ms = seconds * 1000 + micros // 1000
+        now_ms = self._now_ms()
+        places = [
+            (number, keys, source, field)
+            for number, keys in enumerate(self._store.partitions())
+            for source, field in ((keys.timers, "t"), (keys.later, "c"))
+        ]
         pipeline = client.pipeline(transaction=False)
-        partitions = list(self._store.partitions())
-        for keys in partitions:
-            pipeline.zcount(keys.timers, "-inf", now_ms)
-            pipeline.zcount(keys.later, "-inf", now_ms)
-        waiting = cast(list[int], pipeline.execute())
+        for _, _, source, _ in places:
+            pipeline.zcount(source, "-inf", now_ms)
+        waiting = pipeline.execute(raise_on_error=False)
         moved = 0
-        for number, keys in enumerate(partitions):
-            for count, source, field in (
-                (waiting[2 * number], keys.timers, "t"),
-                (waiting[2 * number + 1], keys.later, "c"),
-            ):
-                if count:
-                    names = [source, keys.inbox, keys.lease, keys.wake]
-                    reply = cast(list[int], run_script(client, "due", names, [now_ms, DUE, field, WAKE_MS]))
-                    moved += reply[0]
-                    if reply[1]:
-                        self._wake(number)
+        for (number, keys, source, field), count in zip(places, waiting, strict=True):
+            if count == 0:
+                continue
+            try:
+                names = [source, keys.inbox, keys.lease, keys.wake]
+                reply = cast(list[int], run_script(client, "due", names, [now_ms, DUE, field, WAKE_MS]))
+            except redis.ResponseError as error:
+                self._complain(source, error)
+                continue
+            moved += reply[0]
+            if reply[1]:
+                self._wake(number)
         return moved
 
     def sweep(self) -> None:
@@ -178,20 +243,49 @@ class Pump:
         now_ms = int(time.time() * 1000)
         for keys in partitions:
             pipeline.xlen(keys.inbox)
-            pipeline.exists(keys.lease)
+            pipeline.pttl(keys.lease)
             pipeline.hget(keys.meta, "dispatched")
             pipeline.xrevrange(keys.outbox, count=1)
             pipeline.zcount(keys.due, "-inf", now_ms)
-        found = pipeline.execute()
+        found = pipeline.execute(raise_on_error=False)
         deliver = False
         for number, keys in enumerate(partitions):
-            backlog, owned, dispatched, newest, due = found[5 * number : 5 * number + 5]
-            if backlog and not owned and client.set(keys.wake, "1", nx=True, px=WAKE_MS):
-                log.info("partition_redriven", partition=number, backlog=backlog)
-                self._wake(number)
-            deliver = deliver or bool(due) or bool(newest and newest[0][0] != dispatched)
+            backlog, owned_ms, dispatched, newest, due = found[5 * number : 5 * number + 5]
+            for answer in (backlog, dispatched, newest, due):
+                if isinstance(answer, redis.ResponseError):
+                    self._complain(keys.tag, answer)
+            if isinstance(backlog, int) and backlog and owned_ms <= 0:
+                self._drive_again(number, keys, backlog)
+            behind = isinstance(newest, list) and newest and newest[0][0] != dispatched
+            deliver = deliver or bool(behind) or (isinstance(due, int) and due > 0)
         if deliver and client.set(self._store.keys.deliver_wake, "1", nx=True, px=WAKE_MS):
             self._wake_deliver()
+        self._sweep_runs(partitions, now_ms)
+
+    def _sweep_runs(self, partitions: list[PartitionKeys], now_ms: int) -> None:
+        """Wake for runs of invoked functions that are due: a later attempt, or one whose wake-up was lost."""
+        client = self._store.client
+        pipeline = client.pipeline(transaction=False)
+        for keys in partitions:
+            pipeline.zcount(keys.runs_due, "-inf", now_ms)
+        due = [answer for answer in pipeline.execute(raise_on_error=False) if isinstance(answer, int)]
+        if any(due) and client.set(self._store.keys.invoke_wake, "1", nx=True, px=WAKE_MS):
+            self._wake_invoke()
+
+    def _drive_again(self, number: int, keys: PartitionKeys, backlog: int) -> None:
+        try:
+            if self._run_append(keys, [WAKE_MS]):
+                log.info("partition_redriven", partition=number, backlog=backlog)
+                self._wake(number)
+        except redis.ResponseError as error:
+            self._complain(keys.tag, error)
+
+    def _complain(self, key: str, error: Exception) -> None:
+        """Say that somebody else wrote to a key; once in a while, for it stays so until it is mended."""
+        now = time.monotonic()
+        if now - self._complained.get(key, float("-inf")) >= COMPLAIN_SECONDS:
+            self._complained[key] = now
+            log.error("foreign_data", key=key, reason=str(error))
 
     def trim_event_logs(self) -> None:
         """Let go of events that are older than ``event_log_seconds`` and were made into deliveries."""
@@ -201,9 +295,12 @@ class Pump:
         pipeline.time()
         for keys in partitions:
             pipeline.hget(keys.meta, "dispatched")
-        (seconds, _), *cursors = pipeline.execute()
+        (seconds, _), *cursors = pipeline.execute(raise_on_error=False)
         oldest_ms = max(0, seconds - int(self._settings.event_log_seconds)) * 1000
         for keys, cursor in zip(partitions, cursors, strict=True):
-            if cursor:
-                dispatched_ms = int(cursor.partition(b"-")[0])
-                client.xtrim(keys.outbox, minid=str(min(oldest_ms, dispatched_ms)), approximate=True)
+            try:
+                if isinstance(cursor, bytes):
+                    dispatched_ms = int(cursor.partition(b"-")[0])
+                    client.xtrim(keys.outbox, minid=str(min(oldest_ms, dispatched_ms)), approximate=True)
+            except (ValueError, redis.ResponseError) as error:
+                self._complain(keys.tag, error)

@@ -235,10 +235,9 @@ def test_a_command_waits_for_its_time(desk: Desk) -> None:
 def test_a_timer_that_is_due_is_fired_by_way_of_the_inbox(desk: Desk) -> None:
     desk.send("T-1", "open", id="a")
     keys = desk.keys.of_instance("ticket", "T-1")
-    [member] = desk.client.zrange(keys.timers, 0, -1)
-    desk.client.zadd(keys.timers, {member: 1})
-    assert desk.pump.let_in_due() == 1
-    desk.work()
+    assert desk.client.zcard(keys.timers) == 1
+    assert desk.let_timers_run(minutes=29) == 0
+    assert desk.let_timers_run(minutes=2) == 1
     assert [e["type"] for e in desk.events()] == ["ticket.created", "ticket.sla_breached"]
     entry = desk.store.history("ticket", "T-1")[-1]
     assert entry["command"]["name"] == "after.30m.open.queued"
@@ -311,6 +310,7 @@ def test_what_is_no_command_becomes_a_dead_letter(desk: Desk, raw: bytes, expect
         ({"colour": "red"}, ("malformed", "unknown_field"), "colour"),
         ({"data": []}, ("malformed", "invalid_field"), "data"),
         ({"actor": {"id": "x", "kind": "king"}}, ("malformed", "invalid_field"), "actor.kind"),
+        ({"not_before": 1000000000}, ("malformed", "invalid_field"), "not_before"),
         ({"not_before": "tomorrow"}, ("malformed", "invalid_field"), "not_before"),
         ({"not_before": "2026-01-01T00:00:00"}, ("malformed", "invalid_field"), "not_before"),
         ({"key": "a\nb"}, ("malformed", "invalid_field"), "key"),
@@ -329,6 +329,23 @@ def test_a_malformed_command_is_answered_under_its_id(
     assert error_of(answer) == expected
     assert answer["error"]["details"].get("field", "") == named
     assert desk.client.xlen(desk.keys.commands) == 0
+
+
+@pytest.mark.parametrize(
+    "value", [b"1" + b"0" * 400, b"1e400", b'"\\ud800"', b"[" * 250 + b"]" * 250, b"NaN"]
+)
+def test_what_only_a_lenient_reader_reads_is_refused_under_its_id(desk: Desk, value: bytes) -> None:
+    reply = desk.keys.reply("lenient")
+    head = {"machine": "ticket", "key": "T-1", "name": "open", "id": "odd", "reply_to": reply}
+    desk.publish_raw(orjson.dumps(head)[:-1] + b', "data": {"queue": ' + value + b"}}")
+    desk.work()
+    answer = orjson.loads(desk.client.lpop(reply))  # type: ignore[arg-type]
+    assert (answer["id"], answer["status"], *error_of(answer)) == (
+        "odd",
+        "refused",
+        "malformed",
+        "not_an_object",
+    )
 
 
 def test_a_huge_command_is_refused_by_its_size_and_not_kept(desk: Desk) -> None:
@@ -411,7 +428,7 @@ def test_foreign_entries_in_an_inbox_are_dead_letters(desk: Desk) -> None:
         desk.client.xadd(keys.inbox, fields)
     desk.work()
     assert desk.client.xlen(keys.inbox) == 0
-    assert len(desk.store.dead_letters()) == 7  # [1,2,3] is a timer of nobody: dropped
+    assert len(desk.store.dead_letters()) == 8
 
 
 def test_a_batch_is_cut_by_its_bytes_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -475,3 +492,238 @@ def test_old_events_leave_the_event_log_once_they_were_dispatched_and_no_sooner(
     desk.pump.trim_event_logs()
     assert 100 <= desk.client.xlen(keys.outbox) < 300
     assert desk.client.xrange(keys.outbox, min="200-0", count=1)[0][0] == b"200-0"
+
+
+def test_huge_commands_are_taken_in_by_few_small_ones_by_many(desk: Desk) -> None:
+    taken: list[int] = []
+    for _ in range(60):
+        desk.publish_raw(b"x" * 1_000_000)
+    while count := desk.pump.take_in():
+        taken.append(count)
+    assert max(taken) <= 16
+    assert taken[1] == 8
+    taken.clear()
+    for number in range(2000):
+        desk.publish(f"T-{number}", "open")
+    while count := desk.pump.take_in():
+        taken.append(count)
+    assert max(taken) > 500
+
+
+def test_a_timer_that_is_let_in_too_early_waits_for_its_time(desk: Desk) -> None:
+    desk.send("T-1", "open", id="a")
+    keys = desk.keys.of_instance("ticket", "T-1")
+    [(member, due)] = desk.client.zrange(keys.timers, 0, -1, withscores=True)
+    desk.client.zadd(keys.timers, {member: 1})
+    assert desk.pump.let_in_due() == 1
+    desk.work()
+    assert len(desk.events()) == 1
+    assert desk.client.zrange(keys.timers, 0, -1, withscores=True) == [(member, due)]
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+12:00"])
+def test_a_time_that_no_calendar_holds_in_utc_is_refused_and_blocks_nobody(desk: Desk, moment: str) -> None:
+    desk.publish("T-1", "open", id="bad", not_before=moment)
+    assert desk.send("T-1", "open", id="good")["status"] == "applied"
+    answer = desk.store.result("bad")
+    assert answer is not None
+    assert error_of(answer) == ("malformed", "invalid_field")
+
+
+POISON: list[dict[str, str]] = [
+    {"r": "{}"},
+    {"r": '{"id": {}, "error": {"class": "malformed", "code": "c", "message": "m"}}'},
+    {"r": '{"error": {"class": 7}}'},
+    {"t": '["ticket", "T-1", "x", "often"]'},
+    {"t": '["ticket", ["T-1"], "x"]'},
+    {"c": "[]"},
+    {"": ""},
+]
+
+
+@pytest.mark.parametrize("fields", POISON, ids=str)
+def test_poison_in_an_inbox_holds_up_nobody(desk: Desk, fields: dict[str, str]) -> None:
+    desk.client.xadd(desk.keys.of_instance("ticket", "T-1").inbox, fields)  # type: ignore[arg-type]
+    assert desk.send("T-1", "open")["status"] == "applied"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"version": "1"}',
+        b'{"machine":"ticket","key":"T-1","chart_version":[],"version":1,"state":["open.queued"],"context":{},'
+        b'"timers":[],"created_at":"","updated_at":""}',
+        b'{"machine":"ticket","key":"T-1","chart_version":1,"version":1,"state":["nowhere"],"context":{},'
+        b'"timers":[{"id":[],"event":"e","state":"s","due":"d"}],"created_at":"","updated_at":""}',
+        b'{"machine":"ticket","key":"T-1","chart_version":1,"version":1,"state":["nowhere"],"context":{},'
+        b'"timers":[],"created_at":"","updated_at":""}',
+    ],
+)
+def test_a_forged_snapshot_makes_dead_letters_of_its_commands_only(desk: Desk, raw: bytes) -> None:
+    desk.send("T-1", "open")
+    desk.client.set(desk.keys.of_instance("ticket", "T-1").instance("ticket", "T-1"), raw)
+    assert desk.send("T-1", "note")["status"] == "dead"
+    assert desk.send("T-2", "open")["status"] == "applied"
+
+
+def test_a_snapshot_that_was_taken_away_is_not_begun_anew_over_its_history(desk: Desk) -> None:
+    desk.send("T-1", "open")
+    keys = desk.keys.of_instance("ticket", "T-1")
+    desk.client.delete(keys.instance("ticket", "T-1"))
+    assert desk.send("T-1", "open", id="again")["status"] == "dead"
+    assert desk.client.llen(keys.history("ticket", "T-1")) == 1
+
+
+def test_an_instance_key_of_a_foreign_type_is_not_written_over(desk: Desk) -> None:
+    name = desk.keys.of_instance("ticket", "T-1").instance("ticket", "T-1")
+    desk.client.rpush(name, "somebody's list")
+    assert desk.send("T-1", "open")["status"] == "dead"
+    assert desk.client.lrange(name, 0, -1) == [b"somebody's list"]
+
+
+def test_many_broken_instances_in_one_batch_hold_up_nobody(any_client: redis.Redis) -> None:
+    desk = Desk(any_client, partitions=1)
+    for number in range(9):
+        desk.client.set(desk.keys.partition(0).history("ticket", f"B-{number}"), "no list")
+        desk.publish(f"B-{number}", "open", id=f"b{number}")
+    assert desk.send("T-1", "open")["status"] == "applied"
+    assert desk.store.counters() == {"applied": 1, "dead:internal": 9}
+
+
+@pytest.mark.parametrize("value", [b"", b"\xff\xfe", ["a", "list"]])
+def test_a_foreign_mark_under_a_commands_id_is_an_id_in_use(desk: Desk, value: Any) -> None:
+    name = desk.keys.fingerprint("a")
+    desk.client.rpush(name, *value) if isinstance(value, list) else desk.client.set(name, value)
+    assert error_of(desk.send("T-1", "open", id="a")) == ("id_reused", "id_reused")
+    assert desk.send("T-1", "open", id="b")["status"] == "applied"
+
+
+@pytest.mark.parametrize("value", [b"garbage", b"[]", None])
+def test_a_first_answer_that_is_lost_is_still_a_duplicate(desk: Desk, value: bytes | None) -> None:
+    desk.send("T-1", "open", id="a")
+    desk.client.delete(desk.keys.result("a"))
+    if value is not None:
+        desk.client.set(desk.keys.result("a"), value)
+    answer = desk.send("T-1", "open", id="a")
+    assert (answer["id"], answer["status"], answer["duplicate"]) == ("a", "ignored", True)
+
+
+def test_counters_and_dead_letters_of_a_foreign_kind_cost_nobody_anything(desk: Desk) -> None:
+    desk.client.hset(desk.keys.counters, "applied", "many")
+    desk.client.set(desk.keys.of_instance("ticket", "T-1").dead, "no stream")
+    desk.client.xadd(desk.keys.of_instance("ticket", "T-1").inbox, {"x": "y"})
+    assert desk.send("T-1", "open", id="a")["version"] == 1
+    assert desk.send("T-1", "note")["version"] == 2
+    assert len(desk.store.history("ticket", "T-1")) == 2
+
+
+def test_the_last_sequence_of_a_millisecond_is_no_end(desk: Desk) -> None:
+    keys = desk.keys.of_instance("ticket", "T-1")
+    desk.client.xadd(keys.inbox, {"x": "y"}, id="5-18446744073709551615")
+    assert desk.send("T-1", "open")["status"] == "applied"
+    assert len(desk.store.dead_letters()) == 1
+    desk.client.xadd(desk.keys.commands, {"command": "{}"}, id=f"{2**45}-18446744073709551615")
+    desk.work()
+    assert desk.client.xlen(desk.keys.commands) == 0
+
+
+@pytest.mark.parametrize("suffix", ["inbox", "meta", "timers", "later", "outbox", "exclusive", "due"])
+def test_a_foreign_key_in_one_partition_stops_no_other(redis_client: redis.Redis, suffix: str) -> None:
+    desk = Desk(redis_client)  # fakeredis raises errors of its own on a foreign type
+    bad = desk.keys.of_instance("ticket", "T-1")
+    key = next(k for k in (f"N-{n}" for n in range(99)) if desk.keys.of_instance("ticket", k) != bad)
+    foreign = getattr(bad, suffix)
+    desk.client.set(foreign, "somebody else's")
+    desk.publish("T-1", "open", id="first")
+    desk.pump.turn()
+    assert desk.send(key, "open")["status"] == "applied"
+    desk.pump.trim_event_logs()
+    desk.let_timers_run(minutes=31)
+    outbox = desk.client.xrange(desk.keys.of_instance("ticket", key).outbox)
+    announced = [orjson.loads(fields[b"event"])["type"] for _, fields in outbox]
+    assert announced == ["ticket.created", "ticket.sla_breached"]
+    # Mended, it goes on where it was, in order.
+    desk.client.delete(foreign)
+    desk.publish("T-1", "note", id="second")
+    desk.pump._retry_at = float("-inf")
+    desk.work()
+    desk.work()
+    ids = [e["command"]["id"] for e in desk.store.history("ticket", "T-1")]
+    assert [one for one in ids if "." not in one] == ["first", "second"]
+
+
+def test_an_ingress_of_a_foreign_type_stops_no_timer(redis_client: redis.Redis) -> None:
+    desk = Desk(redis_client)
+    desk.send("T-1", "open")
+    desk.client.delete(desk.keys.commands)
+    desk.client.set(desk.keys.commands, "no stream")
+    desk.drainer.ahead = desk.pump.ahead = timedelta(minutes=31)
+    assert desk.pump.turn() is None
+    desk.drainer.drain(desk.keys.partition_of("ticket", "T-1"))
+    assert desk.events()[-1]["type"] == "ticket.sla_breached"
+
+
+def test_leases_and_markers_without_expiry_are_nobodys(desk: Desk) -> None:
+    keys = desk.keys.of_instance("ticket", "T-1")
+    desk.client.set(keys.lease, "7")
+    desk.client.set(keys.wake, "1")
+    desk.publish("T-1", "open", id="a")
+    desk.pump.take_in()
+    assert desk.woken == [desk.keys.partition_of("ticket", "T-1")]
+    assert desk.send("T-1", "note")["status"] == "applied"
+
+
+def test_a_batch_that_takes_too_long_commits_what_it_has(any_client: redis.Redis) -> None:
+    desk = Desk(any_client, partitions=1, lease_seconds=0.5)
+    real = batch_module.decide
+    clock = iter(range(10_000))
+
+    def slow(machine: Any, snapshot: Any, command: Any, now: Any) -> Any:
+        next(clock)
+        return real(machine, snapshot, command, now)
+
+    sizes: list[int] = []
+    whole = batch_module.Batch.decide_all
+
+    def measured(self: batch_module.Batch) -> Any:
+        started = next(clock)
+        self.out_of_time = lambda: next(clock) - started > 10
+        ops = whole(self)
+        sizes.append(self.taken)
+        return ops
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch_module, "decide", slow)
+        patch.setattr(batch_module.Batch, "decide_all", measured)
+        desk.publish("T-1", "open", id="a")
+        for number in range(50):
+            desk.publish("T-1", "note", id=f"n{number}")
+        desk.work()
+    assert max(sizes) < 10
+    assert len(desk.store.history("ticket", "T-1")) == 51
+
+
+def test_an_exclusive_slot_goes_with_its_entry_even_where_somebody_emptied_the_inbox(desk: Desk) -> None:
+    keys = desk.keys.of_instance("ticket", "T-1")
+    desk.client.hset(keys.exclusive, "a slot", "an id")
+    desk.publish("T-1", "open")
+    desk.pump.take_in()
+    assert not desk.client.exists(keys.exclusive)
+
+
+def test_a_failing_timer_makes_one_dead_letter_and_comes_again_later_and_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(*_: Any) -> Any:
+        raise RuntimeError("a chart at fault")
+
+    desk.send("T-1", "open")
+    monkeypatch.setattr(batch_module, "fire", faulty)
+    assert desk.let_timers_run(minutes=31) == 1
+    assert desk.let_timers_run(minutes=1.1) == 1
+    assert desk.let_timers_run(minutes=1.1) == 0
+    assert desk.let_timers_run(minutes=1.1) == 1
+    assert len(desk.store.dead_letters()) == 1
+    monkeypatch.undo()
+    assert desk.let_timers_run(hours=1) == 1
+    assert desk.events()[-1]["type"] == "ticket.sla_breached"

@@ -32,6 +32,11 @@ local function claim(slot, id)
   return 'x'
 end
 
+-- Whatever held a slot has gone with its entry, even where somebody else emptied the inbox.
+if redis.call('XLEN', KEYS[1]) == 0 then
+  redis.call('DEL', KEYS[5])
+end
+
 local mark = redis.call('HGET', KEYS[2], 'ingress') or '0-0'
 local latest = mark
 local i = 2
@@ -52,7 +57,9 @@ end
 if latest ~= mark then
   redis.call('HSET', KEYS[2], 'ingress', latest)
 end
-if redis.call('EXISTS', KEYS[3]) == 0 and redis.call('SET', KEYS[4], '1', 'NX', 'PX', ARGV[1]) then
-  return 1
+-- A lease or marker without expiry is none of ours, and keeps nobody asleep.
+if redis.call('PTTL', KEYS[3]) > 0 or redis.call('PTTL', KEYS[4]) > 0 then
+  return 0
 end
-return 0
+redis.call('SET', KEYS[4], '1', 'PX', ARGV[1])
+return 1

@@ -7,16 +7,17 @@
 -- ARGV[3]  field of the cursor, '' for none; ARGV[4] where it must stand ('' = unset); ARGV[5] where it moves
 -- ARGV[6]  number of keys that must not exist yet, then those keys
 -- then     operations until the end, each: number of words, words. A leading '?' makes one optional:
---          it is left out where its key holds another type.
+--          it is left out where its key holds another type, and may fail. '=LLEN' key n writes nothing:
+--          the list must be that long.
 --
 -- Returns  'OK'                    everything is applied, the lease renewed
 --          'LEASE'                 another owner, or none: nothing applied
 --          'CURSOR'                the cursor stands elsewhere: nothing applied
---          'TYPE <key>'            a key holds a foreign type: nothing applied
+--          {'TYPE', key, ...}      keys that hold a foreign type or length: nothing applied
 --          {i, j, ...}             indexes (from 0) of keys that exist already: nothing applied
 -- Promises: every check precedes every write, so that no reply but 'OK' leaves a trace.
 local TYPES = {
-  RPUSH = 'list', XADD = 'stream', XTRIM = 'stream', ZADD = 'zset', ZREM = 'zset', ZREMRANGEBYRANK = 'zset',
+  SET = 'string', ['=LLEN'] = 'list', RPUSH = 'list', XADD = 'stream', XTRIM = 'stream', ZADD = 'zset', ZREM = 'zset', ZREMRANGEBYRANK = 'zset',
   HSET = 'hash', HDEL = 'hash', HINCRBY = 'hash', LTRIM = 'list',
 }
 
@@ -41,6 +42,7 @@ end
 local start = 7 + fresh
 local kinds = {}
 local skipped = {}
+local foreign = {'TYPE'}
 local i = start
 while i <= #ARGV do
   local words = tonumber(ARGV[i])
@@ -57,13 +59,22 @@ while i <= #ARGV do
       kinds[key] = kind
     end
     if kind ~= wanted and kind ~= 'none' then
-      if not optional then
-        return 'TYPE ' .. key
+      if optional then
+        skipped[i] = true
+      else
+        foreign[#foreign + 1] = key
       end
+    elseif name == '=LLEN' then
       skipped[i] = true
+      if redis.call('LLEN', key) ~= tonumber(ARGV[i + 3]) then
+        foreign[#foreign + 1] = key
+      end
     end
   end
   i = i + words + 1
+end
+if #foreign > 1 then
+  return foreign
 end
 
 i = start
@@ -72,9 +83,10 @@ while i <= #ARGV do
   if not skipped[i] then
     local name = ARGV[i + 1]
     if string.sub(name, 1, 1) == '?' then
-      name = string.sub(name, 2)
+      redis.pcall(string.sub(name, 2), unpack(ARGV, i + 2, i + words))
+    else
+      redis.call(name, unpack(ARGV, i + 2, i + words))
     end
-    redis.call(name, unpack(ARGV, i + 2, i + words))
   end
   i = i + words + 1
 end

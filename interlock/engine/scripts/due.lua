@@ -19,7 +19,8 @@ if #members == 0 then
   return {0, 0}
 end
 redis.call('ZREM', KEYS[1], unpack(members))
-if redis.call('EXISTS', KEYS[3]) == 0 and redis.call('SET', KEYS[4], '1', 'NX', 'PX', ARGV[4]) then
-  return {#members, 1}
+if redis.call('PTTL', KEYS[3]) > 0 or redis.call('PTTL', KEYS[4]) > 0 then
+  return {#members, 0}
 end
-return {#members, 0}
+redis.call('SET', KEYS[4], '1', 'PX', ARGV[4])
+return {#members, 1}
