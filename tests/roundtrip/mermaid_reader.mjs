@@ -18,8 +18,9 @@ function* statements(document) {
 }
 
 async function read(text) {
+  await mermaid.parse(text);
   const { db } = await mermaid.mermaidAPI.getDiagramFromText(text);
-  const all = [...statements(db.getRootDoc())];
+  const all = [...statements(db.rootDoc)];
   const states = all.filter(({ stmt, type }) => stmt === 'state' && type === 'default');
   return {
     states: Object.fromEntries(states.map(({ id, description }) => [id, description])),

@@ -44,8 +44,8 @@ def test_mermaid_reads_every_state_and_every_arrow(mermaid: Path) -> None:
         starts = sum(len(node.initial) for node in diagram.root.walk() if node.has_initial_marker())
         assert len(found["states"]) == len(diagram.states()) + markers
         assert found["arrows"] == len(diagram.edges) + starts
-        shown = sorted(plain_text(text).partition("<br/>")[0] for text in found["states"].values())
-        names = [HISTORY_SIGNS.get(node.kind, node.name) for node in diagram.states()]
+        shown = sorted(plain_text(text).partition("<br/>")[0].strip() for text in found["states"].values())
+        names = [HISTORY_SIGNS.get(node.kind, node.name).strip() for node in diagram.states()]
         assert shown == sorted([*names, *["in any state"] * markers])
 
 
