@@ -135,6 +135,24 @@ class TransitionDef:
 
 
 @dataclass(frozen=True, slots=True)
+class InvokeDef:
+    """A function of the application that runs while a state is active; its end comes back as an event.
+
+    ``function``: its name in the application's registry; ``input``: what it is given, evaluated when the step
+    that entered the state has come to rest. ``attempts``: how often at most; ``interval_ms`` before the second
+    one, then ``backoff`` times as long each.
+    """
+
+    id: str
+    function: str
+    input: Mapping[str, Expression]
+    attempts: int
+    interval_ms: int
+    backoff: float
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
 class StateDef:
     """A state and what stands in it, in the file's order.
 
@@ -153,6 +171,7 @@ class StateDef:
     after: tuple[TransitionDef, ...] = ()
     tags: tuple[str, ...] = ()
     description: str = ""
+    invoke: tuple[InvokeDef, ...] = ()
 
     @property
     def name(self) -> str:
@@ -222,6 +241,11 @@ class Chart:
     def __post_init__(self) -> None:
         shown = tuple(name for name, declared in self.context.items() if declared.public)
         object.__setattr__(self, "public_fields", shown)
+
+
+INVOKE_DONE = "done.invoke."
+INVOKE_ERROR = "error.invoke."
+"""Begin the names of the events that an invoked function ends with; its id follows."""
 
 
 def timer_event(state_path: str, delay_text: str) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from interlock.engine.chart import (
+    INVOKE_DONE,
+    INVOKE_ERROR,
     Action,
     Assign,
     Cancel,
@@ -14,6 +16,7 @@ from interlock.engine.chart import (
     ContextField,
     Delay,
     Emit,
+    InvokeDef,
     Raise,
     Requirement,
     Send,
@@ -31,6 +34,11 @@ from interlock.engine.yaml_source import Entries, Items, Node, Scalar, plain
 
 Data = Mapping[str, Mapping[str, Any]] | None
 DONE = "done.state."
+OUTCOMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    INVOKE_DONE: {"output": {}},
+    INVOKE_ERROR: {"error": {"type": "string"}},
+}
+"""The data of the events that an invoked function ends with."""
 
 
 @dataclass(slots=True)
@@ -46,6 +54,16 @@ class Builder:
     emitted: list[str] = field(default_factory=list)
     cancelled: list[Cancel] = field(default_factory=list)
     waiting: set[str] = field(default_factory=set)
+    invoked: dict[str, Mark] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for node in self.outline.states.values():
+            for words in _rows(node.word("invoke")):
+                name, mark = _invoke_id(words), (words.get("id") or words.values["src"]).mark
+                if name in self.invoked:
+                    message = f"the id {name!r} is taken by the invoke at line {self.invoked[name].line}"
+                    self.refuse(mark, "duplicate_id", message, "Give each invoke an id of its own.")
+                self.invoked.setdefault(name, mark)
 
     def refuse(self, mark: Mark, code: str, message: str, suggestion: str = "") -> None:
         self.findings.append(Finding(mark, code, message, suggestion))
@@ -66,6 +84,7 @@ class Builder:
             after=tuple(self._after(node)),
             tags=tuple(tag for tag, _ in texts(node.word("tags"))),
             description=text(node.word("description")),
+            invoke=tuple(self._invoke(words) for words in _rows(node.word("invoke"))),
         )
 
     def command(self, name: str, rows: Node | None) -> CommandDef:
@@ -112,14 +131,48 @@ class Builder:
         done = node.word("onDone")
         if done is not None:
             yield from self._transitions(done, node.path, f"{DONE}{node.path}", None)
+        for words in _rows(node.word("invoke")):
+            for word, start in (("onDone", INVOKE_DONE), ("onError", INVOKE_ERROR)):
+                event = f"{start}{_invoke_id(words)}"
+                yield from self._transitions(words.get(word), node.path, event, OUTCOMES[start])
+
+    def _invoke(self, words: Entries) -> InvokeDef:
+        given, retry = words.get("input"), words.get("retry")
+        rows = given.values if isinstance(given, Entries) else {}
+        policy = retry if isinstance(retry, Entries) else Entries({}, {}, words.mark)
+        interval, backoff = policy.get("interval"), policy.get("backoff")
+        wait = self._delay(interval, None).milliseconds if isinstance(interval, Scalar) else 1000
+        factor = float(plain(backoff)) if backoff else 2.0
+        if backoff and not 1 <= factor <= 100:
+            self.refuse(backoff.mark, "bad_value", "'backoff' is a number from 1 to 100")
+        attempts = policy.get("attempts")
+        return InvokeDef(
+            id=_invoke_id(words),
+            function=text(words.get("src")),
+            input={field: self._expression(value, None) for field, value in rows.items()},
+            attempts=plain(attempts) if attempts else 1,
+            interval_ms=wait or 0,
+            backoff=factor,
+            mark=words.mark,
+        )
 
     def _data(self, event: str) -> Data:
+        for start, data in OUTCOMES.items():
+            if event.startswith(start):
+                return data
         command = self.commands.get(event)
         return None if command is None else command.schema["properties"]
 
     def _check_event(self, event: str, mark: Mark) -> None:
         if event in self.commands or event in self.raised or event == "*" or event.endswith(".*"):
             return
+        for start in OUTCOMES:
+            if event.startswith(start):
+                name = event.removeprefix(start)
+                if name not in self.invoked:
+                    message = f"no invoke has the id {name[:64]!r}"
+                    self.refuse(mark, "unknown_id", message, did_you_mean(name, self.invoked))
+                return
         if event.startswith(DONE):
             path = event.removeprefix(DONE)
             state = self.outline.states.get(path)
@@ -331,6 +384,16 @@ class Builder:
         except ExpressionError as error:
             self.refuse(node.place(error.offset), "bad_expression", error.message, error.suggestion)
             return literal(None)
+
+
+def _rows(node: Node | None) -> list[Entries]:
+    """The mappings of a list, or the one that stands there without a list."""
+    rows = node.items if isinstance(node, Items) else (node,)
+    return [row for row in rows if isinstance(row, Entries)]
+
+
+def _invoke_id(words: Entries) -> str:
+    return text(words.get("id")) or text(words.get("src"))
 
 
 def _flag(words: Entries, name: str) -> bool:

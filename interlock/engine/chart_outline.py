@@ -136,8 +136,8 @@ def texts(node: Node | None) -> list[tuple[str, Mark]]:
 
 _STANDS = "has no place in"
 _LEAF_ONLY = {
-    "final": ("states", "initial", "on", "onDone", "always", "after", "history", "target"),
-    "history": ("states", "initial", "on", "onDone", "always", "after", "entry", "exit", "tags"),
+    "final": ("states", "initial", "on", "onDone", "always", "after", "invoke", "history", "target"),
+    "history": ("states", "initial", "on", "onDone", "always", "after", "invoke", "entry", "exit", "tags"),
     "atomic": ("initial", "onDone", "history", "target"),
     "compound": ("history", "target"),
     "parallel": ("initial", "history", "target"),

@@ -265,11 +265,37 @@ _TRANSITION = Words(
 )
 _TRANSITIONS = Either((Nothing(), Rows(Either((_TARGET.item, _TRANSITION)), single=True)))
 
+_INVOKE = Words(
+    "an invoke",
+    {
+        "src": Word(COMMAND_NAME, "The function's name in the application's registry.", required=True),
+        "id": Word(WAITING_ID, "Its name in done.invoke.<id> and error.invoke.<id>; as src, where none."),
+        "input": Word(
+            Table("input field", FIELD_NAME, Anything()),
+            "Field: expression (a string) or literal (anything else); what the function is given.",
+        ),
+        "retry": Word(
+            Words(
+                "a retry",
+                {
+                    "attempts": Word(Whole(1), "How often at most; 1 where nothing is said."),
+                    "interval": Word(DELAY, "Before the second attempt; 1s."),
+                    "backoff": Word(Decimal(), "How many times as long before each one after; 2."),
+                },
+            ),
+            "Whether it is tried again where it fails.",
+        ),
+        "onDone": Word(_TRANSITIONS, "Taken when it has ended well: data.output."),
+        "onError": Word(_TRANSITIONS, "Taken when its last attempt has failed: data.error."),
+    },
+)
+
 _STATE_WORDS: Mapping[str, Word] = {
     "on": Word(Table("event", EVENT_KEY, _TRANSITIONS), "Event: transition, or candidates in order."),
     "onDone": Word(_TRANSITIONS, "Taken when this state is done: short for on: {done.state.<path>: ...}."),
     "always": Word(_TRANSITIONS, "Taken without an event, as soon as the guard holds."),
     "after": Word(Table("delay", DELAY_KEY, _TRANSITIONS), "Delay or expression: transition; durable."),
+    "invoke": Word(Rows(_INVOKE, single=True), "Run a function of the application while in this state."),
     "entry": Word(_ACTIONS, "What happens whenever this state is entered."),
     "exit": Word(_ACTIONS, "What happens whenever this state is left."),
     "states": Word(

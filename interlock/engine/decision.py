@@ -18,10 +18,11 @@ from interlock.engine.chart import CommandDef, Requirement
 from interlock.engine.errors import CommandRefused, ErrorClass, InterlockError
 from interlock.engine.expressions import EvaluationError, Scope
 from interlock.engine.ids import event_id
+from interlock.engine.invoking import Run, is_outcome, runs_of
 from interlock.engine.machine import Arrow, Machine
 from interlock.engine.messages import Actor, Command, Error, Result, Status, format_time, parse_time
-from interlock.engine.sending import Outgoing, Sender, outgoing
-from interlock.engine.snapshot import RAISE, DelayedSend, Snapshot, public_context
+from interlock.engine.sending import Sender, outgoing
+from interlock.engine.snapshot import RAISE, DelayedSend, Running, Snapshot, public_context
 from interlock.engine.step import EndlessStep, Step
 
 SYSTEM: Mapping[str, Any] = {"id": None, "kind": "system", "permissions": []}
@@ -32,7 +33,8 @@ class Decision:
     """What a command does. Only an applied one has ``snapshot``, ``entry`` (of the history) and ``events``.
 
     ``entry``, ``events`` and ``sends`` (commands to other instances) are JSON, ready to be stored; so that one
-    is encoded once. ``cancelled``: commands sent earlier, with a delay, that are not to be applied.
+    is encoded once. ``cancelled``: commands sent earlier, with a delay, that are not to be applied. ``runs``:
+    of invoked functions, to be begun; ``stopped``: those whose outcome is not wanted any more.
     """
 
     result: Result
@@ -41,6 +43,8 @@ class Decision:
     events: tuple[bytes, ...] = ()
     sends: tuple[bytes, ...] = ()
     cancelled: Sequence[DelayedSend] = ()
+    runs: Sequence[Run] = ()
+    stopped: Sequence[Running] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ def replay_entry(machine: Machine, key: str, snapshot: Snapshot | None, entry: M
     """The snapshot that one entry of a history leads to from the one before. Raises ReplayError."""
     cause = entry["command"]
     now = parse_time(entry["at"])
-    if "." in cause["name"]:
+    if "." in cause["name"] and not is_outcome(cause["name"]):
         decision = fire(machine, snapshot, cause["id"], now)
     else:
         command = recorded_command(machine.id, key, entry)
@@ -179,6 +183,8 @@ def capabilities(machine: Machine, snapshot: Snapshot, actor: Actor | None, now:
 
 def _decide(machine: Machine, snapshot: Snapshot | None, command: Command, now: datetime) -> Decision:
     definition = machine.chart.commands.get(command.name)
+    if definition is None and is_outcome(command.name):
+        return _come_back(machine, snapshot, command, now)
     if definition is None:
         known = ", ".join(sorted(machine.chart.commands))
         raise CommandRefused(
@@ -190,15 +196,7 @@ def _decide(machine: Machine, snapshot: Snapshot | None, command: Command, now: 
     _check_existence(definition, snapshot, command)
     _check_data(machine, command)
     _check_actor(definition, actor)
-    cause = Cause(
-        command.id,
-        command.name,
-        command.data,
-        command.actor.model_dump() if command.actor else None,
-        command.correlation_id or command.id,
-        command.causation_id,
-        command.traceparent,
-    )
+    cause = _cause(command)
     if snapshot is None:
         return _create(machine, definition, command, cause, actor, now)
     step = step_from(machine, snapshot, scope_of(snapshot, cause, actor, now), now)
@@ -220,6 +218,31 @@ def _decide(machine: Machine, snapshot: Snapshot | None, command: Command, now: 
         )
     step.take(arrows)
     return finish(machine, snapshot, step, cause, f"{machine.id}.updated")
+
+
+def _come_back(machine: Machine, snapshot: Snapshot | None, command: Command, now: datetime) -> Decision:
+    """What the outcome of an invoked function does: nothing where its state was left meanwhile."""
+    run = next((one for one in snapshot.running if one.id == command.id), None) if snapshot else None
+    if snapshot is None or run is None or command.name.split(".", 2)[2] != run.name:
+        version, state = (snapshot.version, snapshot.state) if snapshot else (None, None)
+        return Decision(Result(command.id, Status.IGNORED, machine.id, command.key, version, state, []))
+    cause = _cause(command)
+    step = step_from(machine, snapshot, scope_of(snapshot, cause, SYSTEM, now), now)
+    step.running = [one for one in step.running if one is not run]
+    step.take(step.select(command.name))
+    return finish(machine, snapshot, step, cause, f"{machine.id}.updated")
+
+
+def _cause(command: Command) -> Cause:
+    return Cause(
+        command.id,
+        command.name,
+        command.data,
+        command.actor.model_dump() if command.actor else None,
+        command.correlation_id or command.id,
+        command.causation_id,
+        command.traceparent,
+    )
 
 
 def _check_existence(definition: CommandDef, snapshot: Snapshot | None, command: Command) -> None:
@@ -316,6 +339,7 @@ def step_from(machine: Machine, snapshot: Snapshot, scope: Scope, now: datetime)
         version=snapshot.version + 1,
         entered=snapshot.entered,
         delayed=snapshot.sends,
+        running=snapshot.running,
     )
 
 
@@ -373,7 +397,10 @@ def finish(machine: Machine, before: Snapshot, step: Step, cause: Cause, default
     _check_context(machine, touched, step.context)
     at = step.scope.now
     state = machine.atomic_paths(step.active)
-    sends = _sends(machine, before, step, cause) if step.sent else None
+    sends = outgoing(_sender(machine, before, step, cause), step.sent) if step.sent else None
+    runs, running = (
+        runs_of(machine, step, _sender(machine, before, step, cause)) if step.starting else ((), ())
+    )
     after = Snapshot(
         machine=machine.id,
         key=before.key,
@@ -388,6 +415,7 @@ def finish(machine: Machine, before: Snapshot, step: Step, cause: Cause, default
         done=step.done,
         entered=step.entered(),
         sends=[*step.delayed, *sends.delayed] if sends else step.delayed,
+        running=[*step.running, *running] if running else step.running,
     )
     types = step.emitted or [default_event]
     entry = {
@@ -411,14 +439,15 @@ def finish(machine: Machine, before: Snapshot, step: Step, cause: Cause, default
         tuple(_events(machine, before, after, touched, types, cause)),
         sends.commands if sends else (),
         step.cancelled,
+        runs,
+        step.stopped,
     )
 
 
-def _sends(machine: Machine, before: Snapshot, step: Step, cause: Cause) -> Outgoing:
-    sender = Sender(
+def _sender(machine: Machine, before: Snapshot, step: Step, cause: Cause) -> Sender:
+    return Sender(
         machine.id, before.key, step.version, step.now, cause.id, cause.correlation_id, cause.traceparent
     )
-    return outgoing(sender, step.sent)
 
 
 def _events(

@@ -40,6 +40,7 @@ class Node(transitions.State):
         self.initial: tuple[Node, ...] = ()
         self.entry_actions: tuple[Action, ...] = definition.entry
         self.exit_actions: tuple[Action, ...] = definition.exit
+        self.invokes = definition.invoke
         self.on: dict[str, tuple[Arrow, ...]] = {}
         self.wildcards: tuple[tuple[str, tuple[Arrow, ...]], ...] = ()
         self.always: tuple[Arrow, ...] = ()
@@ -124,8 +125,12 @@ class Machine:
         self.all = (1 << len(self.nodes)) - 1
         # Masks of the states that count in one part of the algorithm, so that it passes the others by.
         self.atomic = self._mask(lambda node: node.is_atomic)
-        self.stirred_on_entry = self._mask(lambda n: bool(n.entry_actions or n.after) or n.kind == "final")
-        self.stirred_on_exit = self._mask(lambda n: bool(n.exit_actions or n.after or n.histories))
+        self.stirred_on_entry = self._mask(
+            lambda n: bool(n.entry_actions or n.after or n.invokes) or n.kind == "final"
+        )
+        self.stirred_on_exit = self._mask(
+            lambda n: bool(n.exit_actions or n.after or n.histories or n.invokes)
+        )
         self.has_always = any(node.always for node in self.nodes)
         self.has_order = self.has_always and any(node.kind == "parallel" for node in self.nodes)
         """Whether it matters which active atomic state was entered first (`in_order`)."""

@@ -47,6 +47,11 @@ class Sender:
     correlation_id: str | None
     traceparent: str | None
 
+    @property
+    def causation_id(self) -> str | None:
+        """The cause's id; None where it is longer than a command may name."""
+        return self.cause_id if len(self.cause_id) <= MAX_ID_LENGTH else None
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -76,7 +81,7 @@ def outgoing(sender: Sender, sent: Sequence[Sent]) -> Outgoing:
             "data": one.data or None,
             "not_before": due,
             "correlation_id": sender.correlation_id,
-            "causation_id": sender.cause_id if len(sender.cause_id) <= MAX_ID_LENGTH else None,
+            "causation_id": sender.causation_id,
             "traceparent": sender.traceparent,
         }
         given = {name: value for name, value in optional.items() if value is not None}

@@ -142,6 +142,11 @@ class Settings(BaseSettings):
         """Names of the RQ queues: of the drains, of the deliveries."""
         return f"{self.prefix}-drain", f"{self.prefix}-deliver"
 
+    @property
+    def invoke_queue_name(self) -> str:
+        """Name of the RQ queue of invoked functions; it has a worker only where a package offers some."""
+        return f"{self.prefix}-invoke"
+
     def environment(self) -> dict[str, str]:
         """This process's environment with these settings in it: what a child process is to see."""
         chosen = {}

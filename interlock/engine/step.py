@@ -21,7 +21,7 @@ from interlock.engine.expressions import EvaluationError, Scope
 from interlock.engine.machine import Arrow, Machine, Node, domain_of
 from interlock.engine.messages import format_time, is_key
 from interlock.engine.sending import Sent
-from interlock.engine.snapshot import RAISE, DelayedSend, Timer
+from interlock.engine.snapshot import RAISE, DelayedSend, Running, Timer
 
 MICROSTEP_LIMIT = 1000
 
@@ -37,7 +37,8 @@ class Step:
 
     ``active``: mask of the configuration; ``context``: replaced, never changed in place; ``emitted``: event
     types in order; ``taken``: the arrows taken; ``timers``: those that run; ``sent``: commands to other
-    instances; ``delayed``: those of earlier steps that still wait; ``cancelled``: those that wait no more.
+    instances; ``delayed``: those of earlier steps that still wait; ``cancelled``: those that wait no more;
+    ``starting``: mask of the states whose functions are to be run; ``running``, ``stopped``: those of earlier steps.
     Raises EvaluationError out of any method where an expression fails, EndlessStep after ``MICROSTEP_LIMIT``
     microsteps.
     """
@@ -54,8 +55,11 @@ class Step:
         "now",
         "order",
         "recorded",
+        "running",
         "scope",
         "sent",
+        "starting",
+        "stopped",
         "taken",
         "timers",
         "version",
@@ -73,6 +77,7 @@ class Step:
         now: datetime,
         version: int,
         delayed: list[DelayedSend] | None = None,
+        running: list[Running] | None = None,
         entered: Sequence[str] = (),
     ) -> None:
         self.machine = machine
@@ -88,6 +93,9 @@ class Step:
         self.taken: list[Arrow] = []
         self.internal: deque[str] = deque()
         self.order: list[Node] = machine.in_order(active, entered) if machine.has_order else []
+        self.running: list[Running] = running or []
+        self.stopped: Sequence[Running] = ()
+        self.starting = 0
         self.sent: Sequence[Sent] = ()
         self.cancelled: Sequence[DelayedSend] = ()
         self.delayed: list[DelayedSend] = delayed or []
@@ -276,10 +284,13 @@ class Step:
                     self._record(history, node)
             for node in reversed(leaving):
                 self._run(node.exit_actions)
+            if self.running:
+                self._stop({node.path for node in leaving if node.invokes})
             left = {node.path for node in leaving if node.after}
             if left:
                 self.timers = [t for t in self.timers if t.state not in left or t.id.startswith(RAISE)]
         self.active &= ~mask
+        self.starting &= ~mask
         if self.order:
             self.order = [node for node in self.order if node.bit & self.active]
 
@@ -373,6 +384,8 @@ class Step:
             self._run(node.entry_actions)
             for arrow in node.after:
                 self._arm(arrow)
+            if node.invokes:
+                self.starting |= node.bit
             if node.kind == "final":
                 self._complete(node, completed)
         if self.done:
@@ -381,6 +394,15 @@ class Step:
             self.timers = []
             # SCXML 6.2.4: what still waits when its sender ends is not delivered.
             self._cancel(None)
+            self._stop({one.state for one in self.running})
+            self.starting = 0
+
+    def _stop(self, paths: set[str]) -> None:
+        """Forget the functions that these states run: what they come back with is dropped."""
+        gone = [one for one in self.running if one.state in paths]
+        if gone:
+            self.stopped = [*self.stopped, *gone]
+            self.running = [one for one in self.running if one not in gone]
 
     def _complete(self, node: Node, completed: set[Node]) -> None:
         """Done events of the ancestors that a final state completes; the root's completes the instance."""

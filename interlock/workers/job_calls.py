@@ -12,6 +12,7 @@ from interlock.engine.errors import InterlockError
 
 DRAIN_JOB = "interlock.drain"
 DELIVER_JOB = "interlock.deliver"
+INVOKE_JOB = "interlock.invoke"
 MAX_CALL_BYTES = 4096
 
 

@@ -12,14 +12,22 @@ import redis
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.workers.drain import Drainer
-from interlock.workers.job_calls import DELIVER_JOB, DRAIN_JOB, AllowedFunction, JobRefused
-from interlock.workers.rq_adapter import wake_deliver, wake_drain
+from interlock.workers.invoker import INVOKE_SECONDS, Invoker
+from interlock.workers.job_calls import (
+    DELIVER_JOB,
+    DRAIN_JOB,
+    INVOKE_JOB,
+    AllowedFunction,
+    JobRefused,
+)
+from interlock.workers.rq_adapter import wake_deliver, wake_drain, wake_invoke
 
 DRAIN_SECONDS = 60
 DELIVER_SECONDS = 120
 """How long a job may run before it is broken off: far longer than the shift that it ends by itself."""
 DELIVER_SHIFT_SECONDS = 10.0
 _DELIVER_WAKE_MS = 5000
+_INVOKE_WAKE_MS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,19 @@ def deliver_jobs(context: WorkerContext) -> Mapping[str, AllowedFunction]:
     return {DELIVER_JOB: AllowedFunction(run, DELIVER_SECONDS)}
 
 
+def invoke_jobs(context: WorkerContext, invoker: Invoker) -> Mapping[str, AllowedFunction]:
+    """The allow-list of a process that runs invoked functions; apart, so that none holds up commands."""
+
+    def run(*args: object) -> None:
+        if args:
+            raise JobRefused("it takes no arguments")
+        context.store.client.delete(context.store.keys.invoke_wake)
+        if invoker.run_one():
+            wake_invoke(context.rq_client, context.settings)
+
+    return {INVOKE_JOB: AllowedFunction(run, INVOKE_SECONDS)}
+
+
 def _drain(context: WorkerContext, drainer: Drainer, *args: object) -> None:
     partitions = context.store.keys.partitions
     match args:
@@ -59,6 +80,8 @@ def _drain(context: WorkerContext, drainer: Drainer, *args: object) -> None:
     summary = drainer.drain(partition, context.stop)
     if summary.events:
         _announce(context)
+    if summary.runs:
+        announce_runs(context)
     if summary.more:
         wake_drain(context.rq_client, context.settings, partition)
 
@@ -68,3 +91,10 @@ def _announce(context: WorkerContext) -> None:
     store = context.store
     if store.client.set(store.keys.deliver_wake, b"1", nx=True, px=_DELIVER_WAKE_MS):
         wake_deliver(context.rq_client, context.settings)
+
+
+def announce_runs(context: WorkerContext) -> None:
+    """Wake a worker for invoked functions, unless such a wake-up is on its way."""
+    store = context.store
+    if store.client.set(store.keys.invoke_wake, b"1", nx=True, px=_INVOKE_WAKE_MS):
+        wake_invoke(context.rq_client, context.settings)

@@ -1,6 +1,7 @@
 """The processes that the supervisor starts: ``python -m interlock.workers.processes KIND PARENT_PID``.
 
-``drain`` applies commands, ``deliver`` sends webhooks, ``pump`` moves commands to their partitions.
+``drain`` applies commands, ``deliver`` sends webhooks, ``invoke`` runs what charts invoke, ``pump`` moves
+commands to their partitions.
 Their settings come from the environment. Each dies with its parent.
 """
 
@@ -23,10 +24,12 @@ from interlock.engine.errors import ChartError, ServerUnreachable
 from interlock.engine.settings import Settings
 from interlock.engine.store import ChartConflict, Store
 from interlock.statecharts.catalog import Catalog
+from interlock.statecharts.invocable import InvocableBroken, invocable
 from interlock.workers.drain import Drainer
-from interlock.workers.jobs import WorkerContext, deliver_jobs, drain_jobs
+from interlock.workers.invoker import Invoker
+from interlock.workers.jobs import WorkerContext, deliver_jobs, drain_jobs, invoke_jobs
 from interlock.workers.pump import Pump
-from interlock.workers.rq_adapter import DrainWorker, wake_deliver, wake_drain
+from interlock.workers.rq_adapter import DrainWorker, wake_deliver, wake_drain, wake_invoke
 from interlock.workers.stop_signals import set_from_handler
 
 EXIT_INVALID = 4
@@ -42,6 +45,8 @@ class Kind(StrEnum):
     """Applies commands, one partition at a time."""
     DELIVER = "deliver"
     """Sends webhooks."""
+    INVOKE = "invoke"
+    """Runs the functions that charts invoke."""
     PUMP = "pump"
     """Moves commands, timers and retries to where they are worked on, and sweeps up what was left lying."""
 
@@ -57,6 +62,9 @@ def main(argv: list[str]) -> int:
         _RUN[kind](_context(settings))
     except (ChartError, ChartConflict) as error:
         log.error("chart_invalid", error=str(error))
+        return EXIT_INVALID
+    except InvocableBroken as error:
+        log.error("function_broken", error=str(error))
         return EXIT_INVALID
     except ServerUnreachable as error:
         log.error("server_unreachable", error=str(error))
@@ -87,6 +95,12 @@ def _run_deliver(context: WorkerContext) -> None:
     DrainWorker(connect_rq(context.settings), context.settings.queue_names[1], jobs, context.stop).work()
 
 
+def _run_invoke(context: WorkerContext) -> None:
+    jobs = invoke_jobs(context, Invoker(context.store, context.settings, invocable()))
+    queue = context.settings.invoke_queue_name
+    DrainWorker(connect_rq(context.settings), queue, jobs, context.stop).work()
+
+
 def _run_pump(context: WorkerContext) -> None:
     def stop_at_once(signum: int, frame: FrameType | None) -> None:
         del frame
@@ -101,14 +115,14 @@ def _run_pump(context: WorkerContext) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     to_rq = context.rq_client, context.settings
-    Pump(context.store, context.settings, partial(wake_drain, *to_rq), partial(wake_deliver, *to_rq)).run(
-        context.stop
-    )
+    wakes = partial(wake_drain, *to_rq), partial(wake_deliver, *to_rq), partial(wake_invoke, *to_rq)
+    Pump(context.store, context.settings, *wakes).run(context.stop)
 
 
 _RUN: dict[Kind, Callable[[WorkerContext], None]] = {
     Kind.DRAIN: _run_drain,
     Kind.DELIVER: _run_deliver,
+    Kind.INVOKE: _run_invoke,
     Kind.PUMP: _run_pump,
 }
 

@@ -39,7 +39,14 @@ from rq.worker import SimpleWorker
 from rq.worker.base import WorkerStatus
 
 from interlock.engine.settings import Settings
-from interlock.workers.job_calls import DELIVER_JOB, DRAIN_JOB, AllowedFunction, JobRefused, read_call
+from interlock.workers.job_calls import (
+    DELIVER_JOB,
+    DRAIN_JOB,
+    INVOKE_JOB,
+    AllowedFunction,
+    JobRefused,
+    read_call,
+)
 from interlock.workers.stop_signals import set_from_handler
 
 if VERSION.split(".")[0] != "3":
@@ -70,6 +77,11 @@ def wake_deliver(client: redis.Redis, settings: Settings) -> None:
     _enqueue(client, settings.queue_names[1], DELIVER_JOB, [])
 
 
+def wake_invoke(client: redis.Redis, settings: Settings) -> None:
+    """Have some worker run an invoked function that is due."""
+    _enqueue(client, settings.invoke_queue_name, INVOKE_JOB, [])
+
+
 def _enqueue(client: redis.Redis, queue_name: str, name: str, args: list[int]) -> None:
     # One round trip: this is on the way of every command that finds its partition idle.
     with client.pipeline(transaction=False) as pipe:
@@ -94,7 +106,7 @@ def _queue(client: redis.Redis, name: str) -> Queue:
 def registered_pids(client: redis.Redis, settings: Settings) -> set[int]:
     """Process ids of the workers of this machine that are registered with RQ, dead ones of late included."""
     found = set()
-    for queue_name in settings.queue_names:
+    for queue_name in (*settings.queue_names, settings.invoke_queue_name):
         start = f"{SimpleWorker.redis_worker_namespace_prefix}{queue_name}-{socket.gethostname()}-"
         for key in worker_registration.get_keys(Queue(queue_name, connection=client)):
             pid = key.removeprefix(start).partition("-")[0]

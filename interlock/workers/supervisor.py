@@ -21,6 +21,7 @@ from interlock.engine.errors import ChartError, ServerUnreachable
 from interlock.engine.settings import Settings
 from interlock.engine.store import ChartConflict, Store
 from interlock.statecharts.catalog import Catalog
+from interlock.statecharts.invocable import offered
 from interlock.workers.processes import EXIT_INVALID, EXIT_UNREACHABLE, Kind, register_charts
 from interlock.workers.rq_adapter import registered_pids
 from interlock.workers.stop_signals import STOPPING, SignalInbox
@@ -65,6 +66,8 @@ class Supervisor:
     def start(self) -> None:
         """Start all processes."""
         kinds = [Kind.PUMP] + [Kind.DRAIN] * self.processes + [Kind.DELIVER] * self.delivery_processes
+        if offered():
+            kinds.append(Kind.INVOKE)
         self._children = [_Child(kind) for kind in kinds]
         for child in self._children:
             self._launch(child)
@@ -188,6 +191,15 @@ class Supervisor:
             return False
 
 
+def _warn_of_missing(catalog: Catalog) -> None:
+    """Say which invoked functions no package offers: their runs wait for a worker that has them."""
+    there = offered()
+    for chart in catalog.charts:
+        for invoke in (each for state in chart.states.values() for each in state.invoke):
+            if invoke.function not in there:
+                log.warning("function_missing", place=str(invoke.mark), function=invoke.function)
+
+
 def run_workers(
     settings: Settings, *, processes: int = 1, delivery_processes: int = 1, burst: bool = False
 ) -> int:
@@ -196,6 +208,7 @@ def run_workers(
         catalog = Catalog.load(settings.charts)
         with connect(settings) as client:
             register_charts(Store.open(client, settings, found=True), catalog)
+        _warn_of_missing(catalog)
         connect_rq(settings).close()
     except (ChartError, ChartConflict) as error:
         print(error, file=sys.stderr)  # noqa: T201  # findings are for people: file:line:column

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from interlock.engine.chart import Chart, StateDef, StateKind, TransitionDef
-from interlock.engine.diagrams.wording import full_words, gist_words, one_line, visible
+from interlock.engine.diagrams.wording import full_words, gist_words, invoke_words, one_line, visible
 from interlock.engine.errors import InterlockError
 
 HISTORY_SIGNS = {"shallow_history": "H", "deep_history": "H*"}
@@ -292,6 +292,9 @@ def _lines(state: StateDef) -> Iterator[Label]:
         yield Label("entry", actions=full_words(state.entry), gist=gist_words(state.entry))
     if state.exit:
         yield Label("exit", actions=full_words(state.exit), gist=gist_words(state.exit))
+    for invoke in state.invoke:
+        words = (invoke_words(invoke),)
+        yield Label("invoke", actions=words, gist=words)
     for transition in _transitions(state):
         if _stays(transition):
             yield _label(transition, state)

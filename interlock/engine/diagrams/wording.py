@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from interlock.engine.chart import Action, Assign, Cancel, Delay, Emit, Raise, Send
+from interlock.engine.chart import Action, Assign, Cancel, Delay, Emit, InvokeDef, Raise, Send
 
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -68,6 +68,13 @@ def _action_texts(action: Action) -> tuple[str, ...]:
             )
         case Cancel():
             return (f"cancel {visible(action.id)}",)
+
+
+def invoke_words(invoke: InvokeDef) -> str:
+    """An invoked function in words: ``look_up as customer, up to 3 times``."""
+    name = "" if invoke.id == invoke.function else f" as {visible(invoke.id)}"
+    often = f", up to {invoke.attempts} times" if invoke.attempts > 1 else ""
+    return f"{visible(invoke.function)}{name}{often}"
 
 
 def _later(delay: Delay | None) -> str:
