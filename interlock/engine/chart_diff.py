@@ -126,6 +126,9 @@ def _changed_state(old: StateDef, new: StateDef) -> Iterator[Change]:
     if words:
         message = f"{', '.join(words)}: it counts from the next step on"
         yield Change("state", name, "changed", Verdict.COMPATIBLE, message)
+    if _plain(old.invoke) != _plain(new.invoke):
+        message = "a run goes on where its state keeps the same invokes by id; where one is new, all begin"
+        yield Change("state", name, "changed", Verdict.COMPATIBLE, f"invoke: {message}")
     yield from _timers(name, old, new)
     yield from _transitions(name, old, new)
 

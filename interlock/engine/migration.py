@@ -19,7 +19,7 @@ from interlock.engine.errors import InterlockError
 from interlock.engine.expressions import EvaluationError
 from interlock.engine.machine import Arrow, Machine, Node
 from interlock.engine.migration_map import MigrationMap, unnamed
-from interlock.engine.snapshot import Snapshot, Timer
+from interlock.engine.snapshot import Running, Snapshot, Timer
 from interlock.engine.step import Step
 
 
@@ -55,15 +55,18 @@ def move(
         raise Unmovable(problems)
     wanted = _with_ancestors(places.values())
     kept = _kept(old, new, snapshot, mapping, wanted)
+    runs = _runs(old, new, snapshot, mapping, kept)
     begin = replace(
         snapshot,
         state=new.atomic_paths(kept),
         context=context,
         recorded=recorded,
         timers=_timers(old, new, snapshot, mapping, kept),
+        running=runs.running,
         entered=[mapping.state(path, new.by_path) for path in snapshot.entered],
     )
     step = step_from(new, begin, scope_of(begin, cause, SYSTEM, now), now)
+    step.starting, step.stopped = runs.starting, runs.stopped
     step.move_in(wanted, kept, _new_timers(old, new, snapshot, mapping, kept))
     step.emitted.insert(0, f"{new.id}.migrated")
     return step
@@ -194,6 +197,38 @@ def _new_timers(
         for arrow in node.after
         if arrow.definition.delay_text not in had.get(node.path, ())
     ]
+
+
+@dataclass(slots=True)
+class _Runs:
+    """Of invoked functions. ``running``: go on; ``stopped``: do not; ``starting``: mask of states to run theirs."""
+
+    running: list[Running]
+    stopped: list[Running]
+    starting: int = 0
+
+
+def _runs(old: Machine, new: Machine, snapshot: Snapshot, mapping: MigrationMap, kept: int) -> _Runs:
+    """A run goes on where its state goes on with the same functions; where one is new, all of the state begin."""
+    had: dict[str, set[str]] = {}
+    for node in old.nodes_in(old.mask_of(snapshot.state)):
+        names = {one.id for one in node.invokes}
+        had.setdefault(mapping.state(node.path, new.by_path), set()).update(names)
+    runs = _Runs([], [])
+    goes_on: dict[str, set[str]] = {}
+    for node in new.nodes_in(kept):
+        names = {one.id for one in node.invokes}
+        if names <= had.get(node.path, set()):
+            goes_on[node.path] = names
+        else:
+            runs.starting |= node.bit
+    for run in snapshot.running:
+        path = mapping.state(run.state, new.by_path)
+        if run.name in goes_on.get(path, ()):
+            runs.running.append(replace(run, state=path))
+        else:
+            runs.stopped.append(run)
+    return runs
 
 
 # Context

@@ -154,8 +154,20 @@ def _undone(
     # What was sent meanwhile is on its way, so the sends stay as they are now.
     begin = replace(before, version=current.version, sends=current.sends)
     step = step_from(new, begin, scope_of(begin, cause, SYSTEM, now), now)
+    _run_again(step, before, current)
     step.emitted.append(f"{new.id}.migrated")
     return _finished(old, new, current, step, cause)
+
+
+def _run_again(step: Step, before: Snapshot, current: Snapshot) -> None:
+    """Functions that ran before and were stopped by the migration begin again; those that it began are stopped."""
+    alive = {run.id for run in current.running}
+    lost = {run.state for run in before.running if run.id not in alive}
+    step.running = [run for run in before.running if run.state not in lost]
+    goes_on = {run.id for run in step.running}
+    step.stopped = [run for run in current.running if run.id not in goes_on]
+    for path in lost:
+        step.starting |= step.machine.by_path[path].bit
 
 
 def _before(current: Snapshot, command: Command, last: Mapping[str, Any] | None) -> Snapshot:

@@ -86,6 +86,8 @@ CASES = [
     ("{data: {hand: {type: string}}}", "{data: {hand: {type: string}}, required: [hand]}",
      ("command", "open", "changed", COMPATIBLE, ("publishers",))),
     ("{data: {hand: {type: string}}}", "{}", ("command", "open", "changed", COMPATIBLE, ("publishers",))),
+    ("    tags: [shut]\n", "    tags: [shut]\n    invoke: {src: look_up, id: lookup}\n",
+     ("state", "closed", "changed", COMPATIBLE, ())),
     ("commands:", "commands:", None),
     ("  weight:", "  height: {type: integer, default: 2}\n  weight:",
      ("context", "height", "added", COMPATIBLE, ())),

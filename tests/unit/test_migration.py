@@ -389,3 +389,53 @@ def test_a_history_with_a_move_does_not_replay_without_the_versions() -> None:
     bench.migrate()
     with pytest.raises(ReplayError, match="version 2 of its chart"):
         replay_versions({1: bench.machines[1]}.get, "k", bench.history, 1)
+
+
+# Invoked functions
+
+ASKING = V1.replace("  closed:\n", "  closed:\n    invoke: {src: look_up, id: lookup, onDone: opened}\n", 1)
+
+
+def running(bench: Moving) -> list[tuple[str, str]]:
+    assert bench.snapshot
+    return [(run.name, run.state) for run in bench.snapshot.running]
+
+
+def asking(*changed: tuple[str, str]) -> Moving:
+    text = ASKING.replace("version: 1", "version: 2")
+    for old, new in changed:
+        assert old in text
+        text = text.replace(old, new)
+    return Moving({1: compile_chart(ASKING), 2: compile_chart(text)})
+
+
+def test_a_function_runs_on_where_its_state_goes_on() -> None:
+    bench = asking(
+        ("  closed:", "  shut:"), ("shut: closed", "shut: shut"), ("initial: closed", "initial: shut")
+    )
+    assert bench.snapshot
+    [run] = bench.snapshot.running
+    decision = bench.migrate(states={"closed": "shut"})
+    assert (decision.runs, decision.stopped) == ((), [])
+    assert bench.snapshot.running[0].id == run.id
+    assert running(bench) == [("lookup", "shut")]
+    assert bench.migrate(to=1, undo=True).runs == ()
+    assert running(bench) == [("lookup", "closed")]
+
+
+def test_a_function_that_is_gone_is_stopped_and_begins_again_with_an_undo() -> None:
+    bench = asking(("    invoke: {src: look_up, id: lookup, onDone: opened}\n", ""))
+    decision = bench.migrate()
+    assert [run.name for run in decision.stopped] == ["lookup"]
+    assert running(bench) == []
+    back = bench.migrate(to=1, undo=True)
+    assert [run.invoke for run in back.runs] == ["lookup"]
+    assert running(bench) == [("lookup", "closed")]
+
+
+def test_a_function_that_is_new_begins_with_the_move_and_is_stopped_by_an_undo() -> None:
+    bench = Moving({1: compile_chart(V1), 2: compile_chart(ASKING.replace("version: 1", "version: 2"))})
+    assert [run.invoke for run in bench.migrate().runs] == ["lookup"]
+    assert running(bench) == [("lookup", "closed")]
+    assert [run.name for run in bench.migrate(to=1, undo=True).stopped] == ["lookup"]
+    assert running(bench) == []
