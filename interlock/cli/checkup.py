@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
+from interlock.cli import checkup_keys
+from interlock.cli.health import Check, Health
 from interlock.engine import subscriptions
 from interlock.engine.clients import connect, connect_rq, shown_url
 from interlock.engine.diagrams import DiagramError
@@ -14,7 +14,7 @@ from interlock.engine.diagrams.render import find_graphviz
 from interlock.engine.errors import ChartError, InterlockError
 from interlock.engine.secrets import load_key
 from interlock.engine.settings import Settings
-from interlock.engine.store import Store
+from interlock.engine.store import ForeignDeployment, Store
 from interlock.statecharts.catalog import Catalog
 
 _LATE_SECONDS = 10.0
@@ -23,43 +23,49 @@ _BACKLOG = 10_000
 """Commands in waiting from which on more workers are worth a thought."""
 
 
-class Health(StrEnum):
-    """How one thing is."""
-
-    OK = "ok"
-    WARN = "warn"
-    """It works, and something is worth knowing."""
-    FAIL = "fail"
-    """Commands or events wait, or may be lost, until somebody acts."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at. ``next``: what to do about it; empty where all is well."""
-
-    name: str
-    status: Health
-    message: str
-    next: str = ""
-
-
 def examine(used: Settings) -> Iterator[Check]:
     """Every check, the server's first; without a server only those that need none."""
     try:
         client = connect(used)
-        store = Store.open(client, used)
+        info: Any = client.info("server")
     except InterlockError as error:
         yield Check("server", Health.FAIL, str(error), "Start it, or correct INTERLOCK_REDIS_URL.")
         yield _graphviz()
         return
-    info: Any = client.info("server")
     version = (
         f"{info.get('server_name', 'redis')} {info.get('valkey_version', info.get('redis_version', '?'))}"
     )
     yield Check("server", Health.OK, f"{version} at {shown_url(used.redis_url)}")
+    try:
+        store = Store.open(client, used)
+    except ForeignDeployment as error:
+        yield Check("deployment", Health.FAIL, str(error), "RENAME or DEL that key, or name another prefix.")
+        return
+    yield _deployment(store, used)
     for look in _LOOKS:
-        yield look(store, used)
+        yield _look(look, store, used)
     yield _graphviz()
+
+
+def _look(look: Callable[[Store, Settings], Check], store: Store, used: Settings) -> Check:
+    try:
+        return look(store, used)
+    except Exception as error:  # redis-py's, which this layer does not import
+        if "WRONGTYPE" not in str(error):
+            raise
+        name = look.__name__.strip("_").replace("_", " ")
+        return Check(name, Health.FAIL, "a foreign type is in its way", "Look under `foreign types`.")
+
+
+def _deployment(store: Store, used: Settings) -> Check:
+    if store.client.hexists(store.keys.meta, "partitions"):
+        return Check("deployment", Health.OK, f"prefix {used.prefix}, {store.keys.partitions} partitions")
+    return Check(
+        "deployment",
+        Health.WARN,
+        f"nothing has run under the prefix {used.prefix} yet",
+        "Correct INTERLOCK_PREFIX, or start `interlock worker`.",
+    )
 
 
 def _persistence(store: Store, _used: Settings) -> Check:
@@ -270,9 +276,14 @@ def _graphviz() -> Check:
 
 _LOOKS: tuple[Callable[[Store, Settings], Check], ...] = (
     _persistence,
+    checkup_keys.foreign_types,
+    checkup_keys.lasting_markers,
     _pump,
     _workers,
+    checkup_keys.rq_queues,
     _backlog,
+    checkup_keys.waiting,
+    checkup_keys.event_log,
     _timers,
     _charts,
     _secret_key,

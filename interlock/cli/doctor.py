@@ -17,9 +17,12 @@ app = typer.Typer(rich_markup_mode=None)
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Look for what is wrong with this deployment. Exit code 1 where something fails, 5 without a server."""
-    from interlock.cli.checkup import Health, examine
+    from interlock.cli.checkup import examine
+    from interlock.cli.health import Health
+    from interlock.engine import logs
 
     used = settings()
+    logs.configure(used)
     checks = list(examine(used))
     healthy = all(check.status is not Health.FAIL for check in checks)
     if as_json:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from interlock.cli import checkup
-from interlock.cli.checkup import Health
+from interlock.cli import checkup, checkup_keys
+from interlock.cli.health import Health
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.statecharts.catalog import Catalog
@@ -126,3 +126,88 @@ def test_a_backlog_is_told(store: Store, used: Settings, monkeypatch: pytest.Mon
     store.client.xadd(store.keys.partition(1).inbox, {"c": "{}"})
     found = checkup._backlog(store, used)
     assert (found.status, found.message.startswith("2 commands at the door, 1 in 16")) == (Health.WARN, True)
+
+
+def test_a_foreign_type_under_a_key_of_ours_is_named(store: Store, used: Settings) -> None:
+    assert checkup_keys.foreign_types(store, used).status is Health.OK
+    for number, name in enumerate((store.keys.commands, store.keys.partition(3).timers)):
+        store.client.set(name, "x")
+        found = checkup_keys.foreign_types(store, used)
+        assert (found.status, found.message.count(" is a string")) == (Health.FAIL, number + 1)
+        assert name in found.message
+
+
+def test_a_foreign_type_ends_one_look_and_not_the_others(
+    store: Store, used: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.client.set(store.keys.partition(0).inbox, "x")
+    store.client.set(store.keys.charts, "x")
+    store.client.config_set("maxmemory-policy", "noeviction")
+    monkeypatch.setattr(checkup, "connect", lambda _used: store.client)
+    for module in (checkup, checkup_keys):
+        monkeypatch.setattr(module, "connect_rq", lambda _used: store.client)
+    monkeypatch.setattr(store.client, "info", lambda _section: {})
+    health = {check.name: check.status for check in checkup.examine(used)}
+    assert {health[name] for name in ("foreign types", "backlog", "charts", "waiting")} == {Health.FAIL}
+    assert {health[name] for name in ("markers", "timers", "event log")} == {Health.OK}
+    store.client.set(store.keys.meta, "x")
+    names = [check.name for check in checkup.examine(used) if check.status is Health.FAIL]
+    assert names == ["deployment"]
+
+
+@pytest.mark.parametrize("marker", ["wake", "lease", "deliver_lease"])
+def test_a_marker_without_expiry_fails_and_is_named(store: Store, used: Settings, marker: str) -> None:
+    name = getattr(store.keys.partition(7), marker)
+    store.client.set(name, "1", px=60_000)
+    assert checkup_keys.lasting_markers(store, used).status is Health.OK
+    store.client.persist(name)
+    found = checkup_keys.lasting_markers(store, used)
+    assert (found.status, found.next) == (Health.FAIL, f"DEL {name}")
+
+
+def test_a_command_that_nobody_comes_for_fails(store: Store, used: Settings) -> None:
+    old = f"{int(time.time() * 1000) - 60_000}-0"
+    keys = store.keys.partition(2)
+    store.client.xadd(keys.inbox, {"c": "{}"}, id=old)
+    store.client.set(keys.lease, "1")
+    store.client.xadd(store.keys.commands, {"command": "{}"})
+    assert checkup_keys.waiting(store, used).status is Health.OK  # one has an owner, the other has just come
+    store.client.delete(keys.lease)
+    found = checkup_keys.waiting(store, used)
+    assert (found.status, "inbox" in found.message, "60 s" in found.message) == (Health.FAIL, True, True)
+    store.client.delete(keys.inbox, store.keys.commands)
+    store.client.xadd(store.keys.commands, {"command": "{}"}, id=old)
+    assert "at the door" in checkup_keys.waiting(store, used).message
+
+
+def test_an_event_log_that_nobody_dispatches_is_told(store: Store, used: Settings) -> None:
+    keys = store.keys.partition(1)
+    old = int(time.time() * 1000) - 60_000
+    for number in range(2):
+        store.client.xadd(keys.outbox, {"event": "{}"}, id=f"{old}-{number}")
+    assert checkup_keys.event_log(store, used).status is Health.WARN
+    store.client.hset(store.keys.webhooks, "wh_1", "{}")
+    assert checkup_keys.event_log(store, used).status is Health.FAIL
+    store.client.hset(keys.meta, "dispatched", f"{old}-0")
+    assert checkup_keys.event_log(store, used).status is Health.FAIL
+    store.client.hset(keys.meta, "dispatched", f"{old}-1")
+    found = checkup_keys.event_log(store, used)
+    assert (found.status, found.message) == (Health.OK, "2 events kept")
+
+
+def test_wake_ups_that_pile_up_and_jobs_that_failed_are_told(
+    store: Store, used: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkup_keys, "connect_rq", lambda _used: store.client)
+    assert checkup_keys.rq_queues(store, used).status is Health.OK
+    store.client.zadd(f"rq:failed:{used.queue_names[0]}", {"job": 1})
+    assert "failed" in checkup_keys.rq_queues(store, used).message
+    store.client.lpush(f"rq:queue:{used.queue_names[1]}", *range(1001))
+    found = checkup_keys.rq_queues(store, used)
+    assert (found.status, "1001" in found.message) == (Health.WARN, True)
+
+
+def test_a_prefix_that_nobody_has_used_is_told(store: Store, used: Settings) -> None:
+    assert checkup._deployment(store, used).status is Health.WARN
+    Store.open(store.client, used, found=True)
+    assert checkup._deployment(store, used).status is Health.OK
