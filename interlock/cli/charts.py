@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ from interlock.cli.exits import CliError, Exit
 from interlock.cli.output import print_json, print_line, say
 
 if TYPE_CHECKING:
+    from interlock.engine.chart import Chart
     from interlock.engine.errors import Finding
 
 app = typer.Typer(rich_markup_mode=None)
@@ -38,7 +40,7 @@ def check(
 ) -> None:
     """Find the mistakes in charts, each with file:line:column. Exit code 4 where one does not load."""
     files = [file for path in paths for file in chart_files(path)]
-    findings = [finding for file in files for finding in findings_of(file)]
+    findings = [finding for file in files for finding in findings_of(file)] + _findings_between(files)
     errors = [finding for finding in findings if finding.severity == "error"]
     if as_json or format_ is ReportFormat.JSON:
         print_json(
@@ -78,6 +80,23 @@ def findings_of(file: Path) -> list[Finding]:
         return list(error.findings)
     except OSError as error:
         raise CliError(Exit.FAILED, f"{file}: {error.strerror}. Make it readable.") from None
+
+
+def _findings_between(files: list[Path]) -> list[Finding]:
+    """What charts send that neither another of these charts nor a shipped one takes."""
+    from interlock.engine.errors import ChartError
+    from interlock.engine.loader import load_chart
+    from interlock.statecharts.catalog import SHIPPED
+    from interlock.statecharts.functions import FUNCTIONS
+    from interlock.statecharts.sends import check_sends
+
+    charts: dict[tuple[str, int], Chart] = {}
+    for file in [*files, *chart_files(SHIPPED)]:
+        with suppress(ChartError, OSError):
+            chart = load_chart(file, functions=FUNCTIONS)
+            charts.setdefault((chart.id, chart.version), chart)
+    told = {str(file) for file in files}
+    return [finding for finding in check_sends(charts.values()) if finding.mark.file in told]
 
 
 def _line(finding: Finding) -> str:

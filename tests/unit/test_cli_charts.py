@@ -178,3 +178,23 @@ def test_a_doubt_is_a_warning_and_ends_with_0(chart: Path, capsys: pytest.Captur
     )
     assert run(["check", str(chart)]) == Exit.DONE
     assert capsys.readouterr().out.splitlines()[0].endswith(" [warning]")
+
+
+def test_a_send_is_checked_against_the_other_charts_and_the_shipped_ones(
+    chart: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    send = "  opened: {{entry: {{send: {{machine: {machine}, key: key, command: {command}}}}}, type: final}}"
+    bell = chart.with_name("bell.yaml")
+    for machine, command, expected in (
+        ("bell", "ring", ""),
+        ("ticket", "close", ""),
+        ("bell", "rung", "unknown_command"),
+        ("boat", "ring", "unknown_machine"),
+    ):
+        bell.write_text(SOUND.replace("id: door", "id: bell").replace("open", "ring"))
+        sending = send.format(machine=machine, command=command)
+        chart.write_text(SOUND.replace("  opened: {type: final}", sending))
+        assert run(["check", str(chart), str(bell)]) == Exit.DONE
+        told = capsys.readouterr().out
+        assert expected in told, (machine, command)
+        assert bool(told) is bool(expected)
