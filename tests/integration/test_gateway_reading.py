@@ -68,6 +68,8 @@ def test_a_key_with_any_characters_is_found(gateway: Gateway, key: str) -> None:
         ("instances/parcel?limit=0", 422),
         ("instances/parcel?limit=1001", 422),
         ("instances/parcel?cursor=gA", 400),
+        ("instances/parcel?cursor=!", 400),
+        ("instances/parcel?cursor=%25%25", 400),
         ("instances/parcel?state=nowhere", 400),
         ("instances/parcel?where=weight%3D1", 400),
         ("instances/parcel?where=pin%3D1", 400),
@@ -78,6 +80,20 @@ def test_a_key_with_any_characters_is_found(gateway: Gateway, key: str) -> None:
 def test_what_is_not_there_or_not_asked_well_is_a_problem(gateway: Gateway, path: str, status: int) -> None:
     answer = gateway.admin.get(f"/interlock/v1/{path}")
     assert (answer.status, answer.is_problem) == (status, True)
+
+
+def test_what_somebody_else_wrote_is_left_out(gateway: Gateway) -> None:
+    gateway.admin.command("parcel/foreign", "post", data={"owner": "foreign"})
+    for grams in (1, 2):
+        gateway.admin.command("parcel/foreign", "weigh", data={"grams": grams})
+    keys = KEYS.of_instance("parcel", "foreign")
+    gateway.client.lset(keys.history("parcel", "foreign"), 0, "foreign")
+    page = read(gateway.admin, "parcel/foreign/history?limit=2")
+    assert ([entry["version"] for entry in page["history"]], page["next"]) == ([2], 3)
+    gateway.client.set(keys.instance("parcel", "foreign"), "foreign")
+    assert read(gateway.admin, "parcel?where=owner%3Dforeign")["instances"] == []
+    answer = gateway.admin.get("/interlock/v1/instances/parcel/foreign")
+    assert (answer.status, answer.is_problem) == (500, True)
 
 
 def test_a_list_is_filtered_and_comes_in_pages(gateway: Gateway) -> None:

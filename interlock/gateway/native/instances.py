@@ -116,7 +116,7 @@ def read_history(
         shown = [deployment.charts.shown_entry(snapshot, entry) for entry in entries]
     except ChartUnknown as error:
         raise _unshowable(error) from None
-    after = first + len(entries)
+    after = entries[-1]["version"] + 1 if entries else first
     return answer({"history": shown, "next": after if entries and after <= snapshot.version else None})
 
 
