@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from interlock.engine.chart import Chart
+from interlock.engine.chart import Chart, CommandDef
 from interlock.engine.chart_builder import Builder, raised_events
 from interlock.engine.chart_declarations import commands, context_fields
 from interlock.engine.chart_outline import outline, text, texts
@@ -63,6 +64,11 @@ def _is_true(node: Node | None) -> bool:
     return node is not None and plain(node) is True
 
 
+def _hiding(secret: frozenset[str], command: CommandDef) -> CommandDef:
+    """The command with those of its data private too that bear a private context field's name."""
+    return replace(command, private=command.private | secret & command.schema["properties"].keys())
+
+
 def _chart(root: Entries, source: str, functions: Functions) -> Chart:
     findings: list[Finding] = []
     fields = context_fields(root.get("context"), findings)
@@ -74,7 +80,10 @@ def _chart(root: Entries, source: str, functions: Functions) -> Chart:
     tree = builder.state("")
     builder.check_cancels()
     rows = root.values["commands"]
-    with_rows = {name: builder.command(name, _word(rows, name, "require")) for name in declared}
+    secret = frozenset(name for name, declaration in fields.items() if not declaration.public)
+    with_rows = {
+        name: _hiding(secret, builder.command(name, _word(rows, name, "require"))) for name in declared
+    }
     index = _index(root.get("index"), fields, findings)
     events = _events(root.get("events"), chart_id, findings) or tuple(dict.fromkeys(builder.emitted))
     raise_findings(findings)

@@ -54,7 +54,7 @@ class Catalog:
         functions: Mapping[str, Callable[..., Any]] | None = None,
         registered: Registered = dict,
     ) -> Catalog:
-        """The shipped charts and every ``*.yaml`` or ``*.yml`` straight in ``directories``.
+        """The shipped charts and every ``*.yaml`` or ``*.yml`` straight in ``directories``, which win over them.
 
         ``functions``: the application's own, beside the shipped ones. ``registered``: asked for a version that
         no file has (`Store.charts`). Raises ChartError with the findings of all files; a directory that is
@@ -63,14 +63,20 @@ class Catalog:
         registry = {**FUNCTIONS, **(functions or {})}
         charts: list[Chart] = []
         findings: list[Finding] = []
-        for path in _files([SHIPPED, *directories], findings):
+        for path in _files([*directories, SHIPPED], findings):
             try:
                 charts.append(load_chart(path, functions=registry))
             except ChartError as error:
                 findings += error.findings
         if findings:
             raise ChartError(findings)
-        return cls(charts, registry, registered)
+        given = {(chart.id, chart.version) for chart in charts if Path(chart.mark.file).parent != SHIPPED}
+        own = [
+            chart
+            for chart in charts
+            if Path(chart.mark.file).parent != SHIPPED or (chart.id, chart.version) not in given
+        ]
+        return cls(own, registry, registered)
 
     @property
     def charts(self) -> list[Chart]:

@@ -45,6 +45,7 @@ class _Child:
     started_at: float = 0.0
     restart_at: float = 0.0
     backoff_seconds: float = _FIRST_BACKOFF_SECONDS
+    launches: int = 0
 
 
 @dataclass(slots=True)
@@ -162,6 +163,7 @@ class Supervisor:
             process_group=0,  # Ctrl-C reaches the supervisor alone, which tells the children
         )
         child.started_at = time.monotonic()
+        child.launches += 1
 
     def _reap(self, child: _Child) -> None:
         if child.process is None or child.process.poll() is None:
@@ -176,8 +178,11 @@ class Supervisor:
                 exit_code=child.process.returncode,
                 restart_seconds=child.backoff_seconds,
             )
-            if child.process.returncode == EXIT_INVALID:  # it would end so every time
-                self._verdict = EXIT_INVALID
+            if child.process.returncode == EXIT_INVALID and child.launches == 1:
+                self._verdict = EXIT_INVALID  # it would end so every time
+            elif child.process.returncode == EXIT_INVALID:
+                # It ran before, so somebody has broken a chart since: what else runs must not end for that.
+                log.error("chart_broken_since", next_step="interlock check names the place; mend it")
             child.restart_at = time.monotonic() + child.backoff_seconds
             child.backoff_seconds = min(child.backoff_seconds * 2, _LONGEST_BACKOFF_SECONDS)
         child.process = None

@@ -24,10 +24,11 @@ index: [queue]
 context:
   queue: {type: string, default: general}
   notes: {type: integer, default: 0}
+  level: {type: integer, default: 1, minimum: 1}
   assignee: {type: [string, "null"], default: null}
   token: {type: [string, "null"], default: null, public: false}
 commands:
-  open: {creates: true, data: {queue: {type: string}, token: {type: string}}}
+  open: {creates: true, data: {queue: {type: string}, token: {type: string}, level: {type: integer}}}
   assign: {data: {agent: {type: string}}, required: [agent]}
   note: {}
   break: {}

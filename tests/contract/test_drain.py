@@ -129,6 +129,11 @@ def test_a_refused_command_changes_nothing_but_its_own_result(
     assert after == before
 
 
+def test_data_that_break_the_schema_of_the_field_they_fill_are_invalid_data(desk: Desk) -> None:
+    assert error_of(desk.send("T-1", "open", data={"level": 0})) == ("invalid_data", "invalid_data")
+    assert desk.send("T-1", "open", data={"level": 1})["status"] == "applied"
+
+
 def test_a_command_to_an_unknown_instance_or_machine_is_refused(desk: Desk) -> None:
     assert error_of(desk.send("T-9", "note", id="a")) == ("not_found", "not_found")
     desk.publish_raw(orjson.dumps({"machine": "boat", "key": "B", "name": "sail", "id": "b"}))
@@ -458,6 +463,10 @@ def test_private_fields_reach_neither_events_nor_what_is_shown(desk: Desk) -> No
     assert snapshot is not None
     assert snapshot.context["token"] == "canary-7f3"
     assert b"canary-7f3" not in orjson.dumps(snapshot.shown(desk.catalog.only.chart))
+    assert desk.catalog.only.chart.commands["open"].private == {"token"}
+    answer = desk.send("T-2", "open", data={"token": 77_31_77})
+    assert error_of(answer) == ("invalid_data", "invalid_data")
+    assert b"773177" not in orjson.dumps(answer)
 
 
 def test_a_batch_answer_is_one_result_a_command() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from interlock.engine.errors import ChartError
-from interlock.statecharts.catalog import Catalog
+from interlock.statecharts.catalog import SHIPPED, Catalog
 
 LAMP = """\
 id: lamp
@@ -131,3 +131,11 @@ def test_a_registered_chart_uses_the_functions_of_the_application(tmp_path: Path
     registered = {("lamp", 1): text}
     assert Catalog.load(registered=lambda: registered).machine("lamp", 1) is None
     assert Catalog.load([], {"is_night": lambda: True}, lambda: registered).machine("lamp", 1) is not None
+
+
+def test_a_chart_of_ones_own_wins_over_the_shipped_one_of_its_version(tmp_path: Path) -> None:
+    text = (SHIPPED / "ticket.yaml").read_text("utf-8")
+    (tmp_path / "ticket.yaml").write_text(text.replace("A customer's request", "Our own request"), "utf-8")
+    machine = Catalog.load([tmp_path]).machine("ticket", 1)
+    assert machine is not None
+    assert machine.chart.description.startswith("Our own request")
