@@ -16,7 +16,7 @@ def why_illegal(chart: Chart, active: Collection[str]) -> str | None:
     """
     if "" not in active:
         return "the root is not active"
-    for path in active:
+    for path in sorted(active):
         state = chart.states.get(path)
         if state is None or state.kind.endswith("_history"):
             return f"{path!r} is no state that can be active"

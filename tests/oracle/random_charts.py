@@ -65,10 +65,10 @@ class Place:
 
 
 class Maker:
-    """Makes one chart out of one seed."""
+    """Makes one chart out of one source of chance."""
 
-    def __init__(self, seed: int) -> None:
-        self.random = Random(seed)
+    def __init__(self, random: Random) -> None:
+        self.random = random
         self.left = self.random.randint(2, 11)
         self.words = 0
         self.lively = self.random.choice((0.4, 0.8, 1.2))
@@ -252,7 +252,7 @@ class Maker:
 
 def random_chart(seed: int) -> Place:
     """The root of the chart of this seed."""
-    return Maker(seed).root
+    return Maker(Random(seed)).root
 
 
 def random_events(seed: int, count: int) -> list[dict[str, Any]]:
