@@ -353,6 +353,14 @@ def _create(
 ) -> Decision:
     at = format_time(now)
     filled = {name: value for name, value in command.data.items() if name in machine.defaults}
+    for name, value in filled.items():
+        if not machine.context_validators[name].is_valid(value):
+            raise CommandRefused(
+                ErrorClass.INVALID_DATA,
+                "invalid_data",
+                f"data/{name}: breaks the schema of the context field that it fills",
+                {"problems": [{"path": name, "message": "breaks the schema of the context field that it fills"}]},
+            )
     context = {**machine.defaults, **filled}
     blank = Snapshot(machine.id, command.key, machine.version, 0, [], context, [], at, at)
     step = step_from(machine, blank, scope_of(blank, cause, actor, now), now)
