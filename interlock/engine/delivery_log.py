@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, cast
+from typing import Annotated, Any
 
 import orjson
 import redis
+from pydantic import Field, TypeAdapter
 
 from interlock.engine.errors import InterlockError
 from interlock.engine.keys import Keys, PartitionKeys
 from interlock.engine.messages import format_time, time_from_ms
 
 MAX_LIMIT = 1000
+_ATTEMPT_FIELDS = {"at", "status", "duration_ms", "error"}
 
 
 class DeliveryStatus(StrEnum):
@@ -41,19 +44,21 @@ class Delivery:
 
     id: str
     webhook: str
-    entry: str
-    created_ms: int
+    entry: Annotated[str, Field(pattern=r"^[0-9]{1,18}-[0-9]{1,18}$")]
+    created_ms: Annotated[int, Field(ge=0, le=2**53)]
     status: DeliveryStatus = DeliveryStatus.PENDING
-    attempts: int = 0
+    attempts: Annotated[int, Field(ge=0, le=2**31)] = 0
 
     def to_bytes(self) -> bytes:
         return orjson.dumps(self)
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Delivery:
-        fields = orjson.loads(raw)
-        fields["status"] = DeliveryStatus(fields["status"])
-        return cls(**fields)
+        """Raises ValueError where it is no delivery; its text repeats what was read."""
+        return _STORED.validate_json(raw, strict=True)
+
+
+_STORED = TypeAdapter(Delivery)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +105,8 @@ def deliveries(
     for _, delivery_id, partition in page:
         pipe.get(partition.delivery(delivery_id))
         pipe.lrange(partition.attempts(delivery_id), 0, -1)
-    replies = pipe.execute()
-    shown = [
-        _shown(raw, attempts)
-        for raw, attempts in zip(replies[::2], replies[1::2], strict=True)
-        if raw is not None
-    ]
+    replies = pipe.execute(raise_on_error=False)
+    shown = [one for one in map(_shown, replies[::2], replies[1::2]) if one is not None]
     following = _format_cursor(page[-1]) if len(found) > limit else None
     return {"deliveries": shown, "next": following}
 
@@ -124,7 +125,7 @@ def _newest(
         pipe = client.pipeline(transaction=False)
         for partition in partitions:
             pipe.zcount(partition.webhook_deliveries(webhook_id), before[0], before[0])
-        ties = cast(list[int], pipe.execute())
+        ties = [tied if isinstance(tied, int) else 0 for tied in pipe.execute(raise_on_error=False)]
     pipe = client.pipeline(transaction=False)
     for partition, tied in zip(partitions, ties, strict=True):
         pipe.zrevrangebyscore(
@@ -136,9 +137,11 @@ def _newest(
             withscores=True,
         )
     found: list[_Place] = [
-        (int(score), member.decode(), partition)
-        for partition, rows in zip(partitions, pipe.execute(), strict=True)
+        (int(score), member.decode(errors="replace"), partition)
+        for partition, rows in zip(partitions, pipe.execute(raise_on_error=False), strict=True)
+        if not isinstance(rows, redis.ResponseError)  # somebody else's key under our name
         for member, score in rows
+        if math.isfinite(score)
     ]
     if before is not None:
         found = [place for place in found if place[:2] < before]
@@ -146,14 +149,26 @@ def _newest(
     return found[:count]
 
 
-def _shown(raw: bytes, attempts: list[bytes]) -> dict[str, Any]:
-    delivery = Delivery.from_bytes(raw)
+def _shown(raw: Any, attempts: Any) -> dict[str, Any] | None:
+    """A delivery as the log shows it, or None where its record is gone or none of ours."""
+    try:
+        delivery = Delivery.from_bytes(raw)
+    except ValueError:
+        return None
     return {
         "id": delivery.id,
         "event_id": delivery.id,
         "status": delivery.status.value,
-        "attempts": [orjson.loads(attempt) for attempt in attempts],
+        "attempts": [one for one in map(_attempt, attempts) if one] if isinstance(attempts, list) else [],
     }
+
+
+def _attempt(raw: bytes) -> dict[str, Any] | None:
+    try:
+        fields = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    return fields if isinstance(fields, dict) and fields.keys() >= _ATTEMPT_FIELDS else None
 
 
 def _format_cursor(place: _Place) -> str:

@@ -55,7 +55,8 @@ Of a partition (prefix ``{<prefix>:<p>}``):
 ``:deliveries:due``             zset    webhook ids by the time of their earliest attempt, 0 to cancel what
                                         waits. Dispatch, deliver, disable, remove
 ``:webhook:<id>:due``           zset    ids of its pending deliveries by the time of their next attempt. Likewise
-``:webhook:<id>:deliveries``    zset    delivery ids of one webhook by creation time. Dispatch
+``:webhook:<id>:deliveries``    zset    delivery ids of one webhook by creation time; expires after the
+                                        last. Dispatch
 ==============================  ======  =================================================================
 """
 

@@ -93,8 +93,8 @@ def claim_key(client: redis.Redis, keys: Keys, key: SecretKey) -> None:
     """Make ``key`` the deployment's, or see that it is. Raises `SecretKeyWrong` where another is in use."""
     client.hsetnx(keys.meta, "secret_key_id", key.id)
     known = cast(bytes | None, client.hget(keys.meta, "secret_key_id"))
-    if known is not None and known.decode() != key.id:
-        raise SecretKeyWrong(_wrong_key(known.decode(), key.id))
+    if known is not None and known != key.id.encode():
+        raise SecretKeyWrong(_wrong_key(known.decode(errors="replace"), key.id))
 
 
 def _wrong_key(stored: str, configured: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import orjson
 import redis
 import uuid_utils
+from pydantic import TypeAdapter
 from redis.client import Pipeline
 
 from interlock.engine.addresses import check_url
@@ -33,6 +34,24 @@ class SubscriptionNotFound(InterlockError):
     def __init__(self, webhook_id: str) -> None:
         self.webhook_id = webhook_id
         super().__init__(f"no webhook has the id {webhook_id!r}: `interlock webhook list` shows them")
+
+
+class SubscriptionUnreadable(InterlockError):
+    """What is stored under this id is no subscription: somebody else wrote it. Remove it."""
+
+    def __init__(self, webhook_id: str) -> None:
+        self.webhook_id = webhook_id
+        super().__init__(
+            f"what is stored as webhook {webhook_id!r} is no subscription: `interlock webhook remove` takes it away"
+        )
+
+
+class WebhooksUnreadable(InterlockError):
+    """The key of all subscriptions holds another type: somebody else wrote it. Rename or delete it."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"{key!r} holds a foreign type: rename or delete it")
 
 
 class SubscriptionInvalid(InterlockError):
@@ -98,11 +117,19 @@ class Subscription:
         return orjson.dumps(self)
 
     @classmethod
-    def from_bytes(cls, raw: bytes) -> Subscription:
-        fields = orjson.loads(raw)
-        fields["events"] = tuple(fields["events"])
-        fields["secrets"] = tuple(StoredSecret(**secret) for secret in fields["secrets"])
-        return cls(**fields)
+    def from_bytes(cls, raw: bytes, webhook_id: str) -> Subscription:
+        """What is stored under ``webhook_id``. Raises SubscriptionUnreadable."""
+        try:
+            stored = _STORED.validate_json(raw, strict=True)
+            _ = stored.enabled_ms
+        except (ValueError, OverflowError):
+            raise SubscriptionUnreadable(webhook_id) from None  # the cause would show what was read
+        if stored.id != webhook_id:
+            raise SubscriptionUnreadable(webhook_id)
+        return stored
+
+
+_STORED = TypeAdapter(Subscription)
 
 
 def matches(pattern: str, event_type: str) -> bool:
@@ -158,17 +185,37 @@ def add(
 
 
 def list_all(client: redis.Redis, keys: Keys) -> list[Subscription]:
-    """Every subscription, oldest first."""
-    stored = cast(Mapping[bytes, bytes], client.hgetall(keys.webhooks))
-    return sorted((Subscription.from_bytes(raw) for raw in stored.values()), key=lambda one: one.id)
+    """Every subscription, oldest first; what is none is left out. Raises WebhooksUnreadable."""
+    return read_all(client, keys)[0]
+
+
+def read_all(client: redis.Redis, keys: Keys) -> tuple[list[Subscription], list[str]]:
+    """Every subscription, oldest first, and the ids under which something else is stored.
+
+    Raises WebhooksUnreadable.
+    """
+    try:
+        stored = cast(Mapping[bytes, bytes], client.hgetall(keys.webhooks))
+    except redis.ResponseError as error:
+        if str(error).startswith("WRONGTYPE"):
+            raise WebhooksUnreadable(keys.webhooks) from None
+        raise
+    sound: list[Subscription] = []
+    unreadable: list[str] = []
+    for webhook_id, raw in stored.items():
+        try:
+            sound.append(Subscription.from_bytes(raw, webhook_id.decode(errors="replace")))
+        except SubscriptionUnreadable as error:
+            unreadable.append(error.webhook_id)
+    return sorted(sound, key=lambda one: one.id), sorted(unreadable)
 
 
 def get(client: redis.Redis, keys: Keys, webhook_id: str) -> Subscription:
-    """One subscription. Raises SubscriptionNotFound."""
+    """One subscription. Raises SubscriptionNotFound, SubscriptionUnreadable."""
     raw = cast(bytes | None, client.hget(keys.webhooks, webhook_id))
     if raw is None:
         raise SubscriptionNotFound(webhook_id)
-    return Subscription.from_bytes(raw)
+    return Subscription.from_bytes(raw, webhook_id)
 
 
 def remove(client: redis.Redis, keys: Keys, webhook_id: str) -> None:
@@ -179,7 +226,7 @@ def remove(client: redis.Redis, keys: Keys, webhook_id: str) -> None:
 
 
 def enable(client: redis.Redis, keys: Keys, webhook_id: str) -> Subscription:
-    """Deliver to it again, events from now on. Raises SubscriptionNotFound."""
+    """Deliver to it again, events from now on. Raises SubscriptionNotFound, SubscriptionUnreadable."""
     now = _server_time(client)
 
     def switch_on(one: Subscription) -> Subscription:
@@ -191,7 +238,10 @@ def enable(client: redis.Redis, keys: Keys, webhook_id: str) -> Subscription:
 def disable(
     client: redis.Redis, keys: Keys, webhook_id: str, reason: str = "disabled by hand"
 ) -> Subscription:
-    """Deliver nothing more; pending deliveries become ``cancelled``. Raises SubscriptionNotFound."""
+    """Deliver nothing more; pending deliveries become ``cancelled``.
+
+    Raises SubscriptionNotFound, SubscriptionUnreadable.
+    """
     changed = _change(
         client, keys, webhook_id, lambda one: replace(one, enabled=False, disabled_reason=reason)
     )
@@ -208,7 +258,7 @@ def _change(
         raw = cast(bytes | None, pipe.hget(keys.webhooks, webhook_id))
         if raw is None:
             raise SubscriptionNotFound(webhook_id)
-        changed = change(Subscription.from_bytes(raw))
+        changed = change(Subscription.from_bytes(raw, webhook_id))
         pipe.multi()
         pipe.hset(keys.webhooks, webhook_id, changed.to_bytes())
         return changed
@@ -221,7 +271,7 @@ def _call_delivery(client: redis.Redis, keys: Keys, webhook_id: str) -> None:
     pipe = client.pipeline(transaction=False)
     for number in range(keys.partitions):
         pipe.zadd(keys.partition(number).due, {webhook_id: 0}, xx=True)
-    pipe.execute()
+    pipe.execute(raise_on_error=False)  # a partition where somebody else wrote holds up no other
 
 
 def _server_time(client: redis.Redis) -> str:

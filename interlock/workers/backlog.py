@@ -23,7 +23,8 @@ from interlock.engine.keys import Keys
 from interlock.engine.secrets import SecretKey, claim_key, load_key
 from interlock.engine.settings import Settings
 from interlock.engine.subscriptions import Subscription
-from interlock.workers.deliveries import Deliveries, Due, Outcome, Work
+from interlock.workers.deliveries import Deliveries, Due, Outcome
+from interlock.workers.work import Faults, Work
 
 READ_AHEAD = 128
 """Deliveries of one endpoint in memory: ready, running, or waiting to be recorded."""
@@ -53,6 +54,8 @@ class Backlog:
         self._deliveries = Deliveries(client, keys, settings)
         self._secret_key: SecretKey | None = None
         self._refreshed = float("-inf")
+        self._faults = Faults()
+        self._unreadable: frozenset[str] = frozenset()
         self._known: dict[str, str] = {}  # delivery id -> webhook id
         self.subscriptions: dict[str, Subscription] = {}
         self.ready: dict[str, deque[Due]] = {}
@@ -97,10 +100,12 @@ class Backlog:
         subscription = self.subscriptions.get(webhook)
         return subscription is not None and subscription.enabled
 
+    def _ended(self, webhook: str) -> bool:
+        """Whether what waits for a webhook is to be cancelled. Where it is unreadable, it waits on."""
+        return not self.active(webhook) and webhook not in self._unreadable
+
     def _needs_owner(self, todo: Work, now_ms: int) -> bool:
-        return todo.behind or any(
-            due <= now_ms or not self.active(webhook) for webhook, due in todo.due.items()
-        )
+        return todo.behind or any(due <= now_ms or self._ended(webhook) for webhook, due in todo.due.items())
 
     def _record(self) -> bool:
         while self.dropped:
@@ -119,7 +124,9 @@ class Backlog:
         """Before the attempt is recorded: a crash in between repeats the attempt, and so the disabling."""
         for webhook in webhooks:
             reason = "the endpoint answered 410 (gone)"
-            with contextlib.suppress(subscriptions.SubscriptionNotFound):
+            with contextlib.suppress(
+                subscriptions.SubscriptionNotFound, subscriptions.SubscriptionUnreadable
+            ):
                 self.subscriptions[webhook] = subscriptions.disable(self._client, self._keys, webhook, reason)
                 _log.warning("webhook_disabled", webhook=webhook, reason=reason)
 
@@ -143,7 +150,11 @@ class Backlog:
 
     def _reload(self) -> list[Subscription]:
         self._refreshed = time.monotonic()
-        current = {one.id: one for one in subscriptions.list_all(self._client, self._keys)}
+        sound, unreadable = subscriptions.read_all(self._client, self._keys)
+        for webhook in unreadable:
+            self._faults.report("webhook_unreadable", key=self._keys.webhooks, webhook=webhook)
+        self._unreadable = frozenset(unreadable)
+        current = {one.id: one for one in sound}
         if current and self._secret_key is None:
             key = load_key(self._settings)
             claim_key(self._client, self._keys, key)
@@ -163,7 +174,7 @@ class Backlog:
         cancelled = 0
         for number in list(self._deliveries.held):
             for webhook in work[number].due:
-                if not self.active(webhook) and number in self._deliveries.held:
+                if self._ended(webhook) and number in self._deliveries.held:
                     cancelled += self._deliveries.cancel(number, webhook, self._known)
         self.summary.cancelled += cancelled
         return cancelled > 0

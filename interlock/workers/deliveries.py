@@ -7,7 +7,8 @@ makes the attempt again, under the same ``webhook-id``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -23,6 +24,7 @@ from interlock.engine.keys import Keys, PartitionKeys
 from interlock.engine.settings import Settings
 from interlock.engine.subscriptions import Subscription
 from interlock.workers import dispatch
+from interlock.workers.work import Faults, Place, Work, look, parse, read_cursor, score_ms, text
 
 DISPATCH_EVENTS = 200
 CANCEL_BATCH = 500
@@ -32,11 +34,12 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Held:
-    """A partition whose deliveries are ours for now. ``dispatched``: its cursor in the outbox, else empty."""
+    """A partition whose deliveries are ours for now. ``dispatched``: its cursor in the outbox, empty where
+    there is none yet, None where it is unreadable."""
 
     keys: PartitionKeys
     lease: Lease
-    dispatched: str
+    dispatched: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +64,6 @@ class Outcome:
     next_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a partition has to do. ``behind``: its outbox goes on behind the cursor; ``due``: webhook id to
-    the earliest time, Unix milliseconds."""
-
-    cursor: str
-    behind: bool
-    due: dict[str, int]
-
-
 class Deliveries:
     """The deliveries of the partitions that this process owns."""
 
@@ -80,31 +73,27 @@ class Deliveries:
         self._lease_ms = int(settings.lease_seconds * 1000)
         self._log_ms = int(settings.webhook_log_seconds * 1000)
         self._renewed = time.monotonic()
+        self._faults = Faults()
+        self._aside: set[int] = set()
         self.held: dict[int, Held] = {}
 
     def look(self) -> dict[int, Work]:
         """What there is to do in every partition, ours or not. One round trip."""
-        pipe = self._client.pipeline(transaction=False)
-        for number in range(self._keys.partitions):
-            keys = self._keys.partition(number)
-            pipe.xrevrange(keys.outbox, count=1)
-            pipe.hget(keys.meta, "dispatched")
-            pipe.zrange(keys.due, 0, -1, withscores=True)
-        replies = pipe.execute()
-        return {
-            number: _work(*replies[3 * number : 3 * number + 3]) for number in range(self._keys.partitions)
-        }
+        return look(self._client, self._keys, self._faults.report)
 
     def take(self, number: int) -> bool:
         """Own the deliveries of a partition, if nobody else does."""
         keys = self._keys.partition(number)
-        lease = fencing.acquire(self._client, keys.deliver_lease, keys.meta, self._lease_ms)
-        if lease is None:
+        if number in self._aside:
             return False
-        # Read again under the lease: the former owner may have moved the cursor since `look`.
-        cursor = cast(bytes | None, self._client.hget(keys.meta, "dispatched"))
-        self.held[number] = Held(keys, lease, cursor.decode() if cursor else "")
-        return True
+        with self._apart(number):
+            lease = fencing.acquire(self._client, keys.deliver_lease, keys.meta, self._lease_ms)
+            if lease is None:
+                return False
+            # Read again under the lease: the former owner may have moved the cursor since `look`.
+            cursor = cast(bytes | None, self._client.hget(keys.meta, "dispatched"))
+            self.held[number] = Held(keys, lease, read_cursor(cursor))
+        return number in self.held
 
     def owns(self, number: int, token: int) -> bool:
         """Whether the lease with this token is still ours, as far as we know."""
@@ -117,13 +106,15 @@ class Deliveries:
             return
         self._renewed = time.monotonic()
         for number, held in list(self.held.items()):
-            if not fencing.renew(self._client, held.lease, self._lease_ms):
-                self._lose(number)
+            with self._apart(number):
+                if not fencing.renew(self._client, held.lease, self._lease_ms):
+                    self._lose(number)
 
     def release(self) -> None:
         """Give every partition back."""
-        for held in self.held.values():
-            fencing.release(self._client, held.lease)
+        for number, held in list(self.held.items()):
+            with self._apart(number):
+                fencing.release(self._client, held.lease)
         self.held.clear()
 
     def dispatch(self, number: int, subscriptions: Callable[[], Sequence[Subscription]], now_ms: int) -> int:
@@ -133,11 +124,12 @@ class Deliveries:
         before one of them: an older list would pass them by for good.
         """
         held = self.held[number]
+        if held.dispatched is None:
+            return 0
         start = f"({held.dispatched}" if held.dispatched else "-"
-        entries = cast(
-            list[tuple[bytes, dict[bytes, bytes]]],
-            self._client.xrange(held.keys.outbox, min=start, count=DISPATCH_EVENTS),
-        )
+        entries: list[tuple[bytes, dict[bytes, bytes]]] = []
+        with self._apart(number):
+            entries = cast(Any, self._client.xrange(held.keys.outbox, min=start, count=DISPATCH_EVENTS))
         if not entries:
             return 0
         made = dispatch.plan(held.keys, entries, subscriptions(), now_ms=now_ms, log_ms=self._log_ms)
@@ -154,12 +146,15 @@ class Deliveries:
             key = self.held[number].keys.webhook_due(webhook)
             pipe.zrangebyscore(key, "-inf", now_ms, start=0, num=wanted[number, webhook])
             pipe.zrange(key, 0, 0, withscores=True)
-        replies = pipe.execute() if places else []
-        ids: list[tuple[int, str, str]] = []
+        replies = pipe.execute(raise_on_error=False) if places else []
+        ids: list[Place] = []
         for (number, webhook), found, head in zip(places, replies[::2], replies[1::2], strict=True):
-            if not found and number in self.held:
-                self._set_earliest(number, webhook, int(head[0][1]) if head else None)
-            ids.extend((number, webhook, one.decode()) for one in found if one.decode() not in known)
+            if isinstance(found, Exception) or isinstance(head, Exception):
+                self._foreign(self._keys.partition(number).webhook_due(webhook))
+                found = head = []
+            if not found:
+                self._set_earliest(number, webhook, score_ms(head[0][1]) if head else None)
+            ids.extend((number, webhook, one) for one in found if text(one) not in known)
         return self._read(ids)
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
@@ -175,19 +170,19 @@ class Deliveries:
         """Cancel what is pending for a webhook that is gone, but for the ``known``; how many."""
         held = self.held[number]
         due_key = held.keys.webhook_due(webhook)
-        found = cast(list[bytes], self._client.zrange(due_key, 0, CANCEL_BATCH + len(known)))
-        ids = [one.decode() for one in found if one.decode() not in known][:CANCEL_BATCH]
-        raws = (
-            cast(list[bytes | None], self._client.mget([held.keys.delivery(one) for one in ids]))
-            if ids
-            else []
-        )
+        found: list[bytes] = []
+        try:
+            found = cast(Any, self._client.zrange(due_key, 0, CANCEL_BATCH + len(known)))
+        except redis.ResponseError:
+            self._foreign(due_key)
+        ids = [one for one in found if text(one) not in known][:CANCEL_BATCH]
+        raws = cast(Any, self._client.mget([held.keys.delivery(text(one)) for one in ids])) if ids else []
         ops: list[Operation] = []
-        for delivery_id, raw in zip(ids, raws, strict=True):
-            ops.append(("ZREM", due_key, delivery_id))
-            if raw is not None:
-                cancelled = replace(Delivery.from_bytes(raw), status=DeliveryStatus.CANCELLED)
-                ops.extend(self._finished(held.keys, cancelled))
+        for member, raw in zip(ids, raws, strict=True):
+            ops.append(("ZREM", due_key, member))
+            delivery = parse(raw, webhook, member)
+            if delivery is not None:
+                ops.extend(self._finished(held.keys, replace(delivery, status=DeliveryStatus.CANCELLED)))
         if len(ids) == len(found):
             ops.append(("ZREM", held.keys.due, webhook))
         return len(ids) if ops and self._apply(number, ops) else 0
@@ -211,20 +206,18 @@ class Deliveries:
             ("PEXPIRE", keys.attempts(delivery.id), self._log_ms),
         ]
 
-    def _read(self, ids: Sequence[tuple[int, str, str]]) -> list[Due]:
+    def _read(self, ids: Sequence[Place]) -> list[Due]:
         """The records and the events of deliveries. Two round trips."""
         records = self._fetch(
-            lambda pipe, place: pipe.get(self._keys.partition(place[0]).delivery(place[2])), ids
+            lambda pipe, place: pipe.get(self._keys.partition(place[0]).delivery(text(place[2]))), ids
         )
         sound: list[tuple[int, Delivery]] = []
-        for (number, webhook, delivery_id), raw in zip(ids, records, strict=True):
-            if raw is None:
-                _log.error("delivery_missing", delivery=delivery_id, webhook=webhook)
-                self._apply(
-                    number, [("ZREM", self._keys.partition(number).webhook_due(webhook), delivery_id)]
-                )
+        for (number, webhook, member), raw in zip(ids, records, strict=True):
+            delivery = parse(raw, webhook, member)
+            if delivery is None:
+                self._drop(number, webhook, member, missing=raw is None)
             else:
-                sound.append((number, Delivery.from_bytes(raw)))
+                sound.append((number, delivery))
         events = self._fetch(
             lambda pipe, one: pipe.xrange(self._keys.partition(one[0]).outbox, one[1].entry, one[1].entry),
             sound,
@@ -234,19 +227,29 @@ class Deliveries:
             held = self.held.get(number)
             if held is None:
                 continue
-            if entry:
+            if isinstance(entry, Exception):
+                self._foreign(held.keys.outbox)
+            elif entry and b"event" in entry[0][1]:
                 due.append(Due(number, held.lease.token, delivery, entry[0][1][b"event"]))
             else:
                 self._bury(number, held.lease.token, delivery)
         return due
 
     def _fetch(self, ask: Callable[[Any, Any], Any], places: Sequence[Any]) -> list[Any]:
+        """A reply for each place; an exception where the key holds another type."""
         if not places:
             return []
         pipe = self._client.pipeline(transaction=False)
         for place in places:
             ask(pipe, place)
-        return pipe.execute()
+        return pipe.execute(raise_on_error=False)
+
+    def _drop(self, number: int, webhook: str, member: bytes, *, missing: bool) -> None:
+        """Try no more what is no delivery."""
+        keys = self._keys.partition(number)
+        event = "delivery_missing" if missing else "delivery_unreadable"
+        _log.error(event, key=keys.delivery(text(member)), delivery=text(member), webhook=webhook)
+        self._apply(number, [("ZREM", keys.webhook_due(webhook), member)])
 
     def _bury(self, number: int, token: int, delivery: Delivery) -> None:
         """Nothing can be sent any more: the outbox was trimmed behind our back."""
@@ -257,34 +260,55 @@ class Deliveries:
 
     def _set_earliest(self, number: int, webhook: str, due_ms: int | None) -> None:
         """Correct the partition's index after a webhook's earliest delivery was dealt with."""
-        due_key = self.held[number].keys.due
+        due_key = self._keys.partition(number).due
         op: Operation = ("ZREM", due_key, webhook) if due_ms is None else ("ZADD", due_key, due_ms, webhook)
         self._apply(number, [op])
 
     def _apply(
         self, number: int, ops: Sequence[Operation], cursor: tuple[str, str, str] | None = None
     ) -> bool:
+        """Commit, without what concerns keys of a foreign type. Whether it was committed."""
         held = self.held.get(number)
         if held is None:
             return False
+        with self._apart(number):
+            try:
+                while (foreign := self._commit(held, ops, cursor)) is not None:
+                    self._foreign(foreign)
+                    if cursor is not None and foreign == held.keys.due:
+                        return False  # it would be forgotten what is due: the events wait
+                    ops = [op for op in ops if op[1] != foreign]
+            except LeaseLost:
+                self._lose(number)
+        return number in self.held
+
+    def _commit(
+        self, held: Held, ops: Sequence[Operation], cursor: tuple[str, str, str] | None
+    ) -> str | None:
+        """None, or a key that holds a foreign type: nothing is written then."""
         try:
             fencing.apply(
                 self._client, held.lease, self._lease_ms, meta_key=held.keys.meta, cursor=cursor, ops=ops
             )
-        except LeaseLost:
-            self._lose(number)
-            return False
-        return True
+        except fencing.ForeignData as error:
+            if all(op[1] != error.key for op in ops):
+                raise
+            return error.key
+        return None
+
+    def _foreign(self, key: str) -> None:
+        self._faults.report("foreign_data", key=key)
+
+    @contextmanager
+    def _apart(self, number: int) -> Iterator[None]:
+        """What is wrong with the partition's own keys sets it aside for this shift, and no other."""
+        try:
+            yield
+        except (redis.ResponseError, fencing.ForeignData) as error:
+            self._faults.report("partition_set_aside", partition=number, error=str(error))
+            self._aside.add(number)
+            self.held.pop(number, None)
 
     def _lose(self, number: int) -> None:
         _log.warning("delivery_lease_lost", partition=number)
         self.held.pop(number, None)
-
-
-def _work(latest: list[Any], cursor: bytes | None, due: list[tuple[bytes, float]]) -> Work:
-    at = cursor or b""
-    return Work(
-        at.decode(),
-        bool(latest) and latest[0][0] != at,
-        {webhook.decode(): int(score) for webhook, score in due},
-    )

@@ -29,15 +29,11 @@ from interlock.engine.subscriptions import Subscription
 from interlock.workers.backlog import Backlog, DeliverySummary
 from interlock.workers.deliveries import Due, Outcome
 from interlock.workers.http_client import HttpClient
+from interlock.workers.places import Places
 from interlock.workers.schedule import next_delay
 
-PLACES = 256
-"""Attempts at once, over all endpoints."""
-PLACES_PER_ENDPOINT = 16
 IDLE_SECONDS = 0.5
 """A shift with nothing to do ends after so long; the next event wakes another."""
-SLOW_SECONDS = 1.0
-"""An endpoint whose last attempt took longer counts as hanging."""
 _TURN_SECONDS = 0.005
 _IDLE_TURN_SECONDS = 0.02
 _GONE = 410
@@ -107,9 +103,8 @@ class _Shift:
         self._settings = settings
         self._ends = time.monotonic() + shift_seconds
         self._stop = stop
-        self._running: dict[asyncio.Task[None], tuple[str, float]] = {}
-        self._places: dict[str, int] = {}
-        self._slow: set[str] = set()
+        self._running: set[asyncio.Task[None]] = set()
+        self._places = Places()
         self._ended = asyncio.Event()
 
     async def run(self) -> DeliverySummary:
@@ -149,26 +144,21 @@ class _Shift:
         now = time.monotonic()
         if self._stop.is_set() or now >= self._ends + self._settings.webhook_timeout_seconds:
             return True
-        return now >= self._ends and not any(
-            now - since > SLOW_SECONDS for _, since in self._running.values()
-        )
+        return now >= self._ends and not self._places.hanging(now)
 
     def _start(self, http: HttpClient) -> None:
         """Begin what there is a place for. Past the end of the shift, endpoints that hang get none."""
         if self._closing():
             return
-        overtime = time.monotonic() >= self._ends
-        for webhook, queue in list(self._backlog.ready.items()):
-            if overtime and (webhook in self._slow or self._hangs(webhook)):
-                continue
-            while (
-                queue and len(self._running) < PLACES and self._places.get(webhook, 0) < PLACES_PER_ENDPOINT
-            ):
-                self._begin(http, queue.popleft())
-
-    def _hangs(self, webhook: str) -> bool:
         now = time.monotonic()
-        return any(one == webhook and now - since > SLOW_SECONDS for one, since in self._running.values())
+        overtime, hanging = now >= self._ends, self._places.hanging(now)
+        waiting = {webhook: queue for webhook, queue in list(self._backlog.ready.items()) if queue}
+        for webhook in self._places.in_turn(waiting):
+            if overtime and (webhook in hanging or self._places.was_slow(webhook)):
+                continue
+            queue = waiting[webhook]
+            while queue and self._places.free(webhook, hanging):
+                self._begin(http, queue.popleft())
 
     def _begin(self, http: HttpClient, due: Due) -> None:
         webhook = due.delivery.webhook
@@ -176,19 +166,15 @@ class _Shift:
             self._backlog.dropped.append(due)
             return
         task = asyncio.create_task(self._attempt(http, due))
-        self._running[task] = (webhook, time.monotonic())
-        self._places[webhook] = self._places.get(webhook, 0) + 1
+        self._running.add(task)
+        self._places.take(task, webhook, time.monotonic())
         task.add_done_callback(lambda done: self._end(http, done))
 
     def _end(self, http: HttpClient, task: asyncio.Task[None]) -> None:
-        webhook, since = self._running.pop(task)
-        self._places[webhook] -= 1
+        self._running.discard(task)
+        self._places.give_back(task, time.monotonic())
         if task.cancelled():
             return
-        if time.monotonic() - since > SLOW_SECONDS:
-            self._slow.add(webhook)
-        else:
-            self._slow.discard(webhook)
         self._ended.set()
         self._start(http)
 

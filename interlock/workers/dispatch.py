@@ -41,7 +41,7 @@ def plan(
     """The deliveries of outbox ``entries`` (at least one), and the writes that make them. Pure.
 
     A repetition after a crash makes the same deliveries, because their ids derive from event and webhook.
-    ``log_ms``: deliveries made longer ago than this leave the delivery log.
+    ``log_ms``: deliveries made longer ago than this leave the delivery log, which goes with its last.
     """
     made: list[Delivery] = []
     taken = 0
@@ -63,6 +63,9 @@ def plan(
         ops.append(("ZADD", partition.webhook_due(webhook_id), *scored))
         ops.append(("ZADD", log, *scored))
         ops.append(("ZREMRANGEBYSCORE", log, "-inf", now_ms - log_ms))
+        ops.append(
+            ("PEXPIRE", log, log_ms)
+        )  # when the last has left it: a webhook that is removed leaves nothing
         ops.append(("ZADD", partition.due, "LT", now_ms, webhook_id))
     return Dispatch(cursor.decode(), taken, tuple(made), tuple(ops))
 

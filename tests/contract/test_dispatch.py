@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,47 @@ def test_pending_deliveries_of_a_webhook_that_is_gone_are_cancelled(
     assert [one["status"] for one in deliveries(any_client, KEYS, webhook.id)["deliveries"]] == ["cancelled"]
     assert [one["status"] for one in deliveries(any_client, KEYS, other.id)["deliveries"]] == ["pending"]
     assert any_client.zrange(KEYS.partition(0).due, 0, -1) == [other.id.encode()]
+
+
+def test_the_log_of_a_removed_webhook_goes_with_its_last_delivery(
+    any_client: Any, settings: Settings
+) -> None:
+    webhook = subscribe(any_client, settings, "*")
+    announce(any_client, "e-1")
+    owner(any_client, settings).dispatch(0, lambda: [webhook], int(time.time() * 1000))
+    subscriptions.remove(any_client, KEYS, webhook.id)
+    left_ms = any_client.pttl(KEYS.partition(0).webhook_deliveries(webhook.id))
+    log_ms = settings.webhook_log_seconds * 1000
+    assert log_ms - 60_000 < left_ms <= log_ms
+
+
+def test_where_the_index_is_somebody_elses_the_events_wait(any_client: Any, settings: Settings) -> None:
+    webhook = subscribe(any_client, settings, "*")
+    announce(any_client, "e-1")
+    mine = owner(any_client, settings)
+    any_client.set(KEYS.partition(0).due, "x")
+    assert mine.dispatch(0, lambda: [webhook], 1000) == 0
+    any_client.delete(KEYS.partition(0).due)
+    assert mine.dispatch(0, lambda: [webhook], 1000) == 1
+    assert due_ids(any_client, webhook.id) == {message_id("e-1", webhook.id)}
+
+
+def test_an_attempt_is_recorded_as_far_as_keys_are_ours(any_client: Any, settings: Settings) -> None:
+    webhook = subscribe(any_client, settings, "*")
+    for number in range(3):
+        announce(any_client, f"e-{number}")
+    mine = owner(any_client, settings)
+    mine.dispatch(0, lambda: [webhook], 1000)
+    spoilt = KEYS.partition(0).attempts(message_id("e-1", webhook.id))
+    any_client.set(spoilt, "x")
+    found = mine.due({(0, webhook.id): 10}, {}, 1000)
+    done = [replace(one.delivery, status=DeliveryStatus.DELIVERED, attempts=1) for one in found]
+    mine.record([Outcome(0, found[0].token, one, Attempt(1000, 200, 5, None), None) for one in done])
+    assert due_ids(any_client, webhook.id) == set()
+    log = deliveries(any_client, KEYS, webhook.id)["deliveries"]
+    assert [one["status"] for one in log] == ["delivered"] * 3
+    assert sorted(len(one["attempts"]) for one in log) == [0, 1, 1]
+    assert any_client.get(spoilt) == b"x"
 
 
 def test_the_log_is_paged_newest_first_over_all_partitions(any_client: Any, settings: Settings) -> None:

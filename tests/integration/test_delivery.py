@@ -12,19 +12,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 import redis
+from delivery_desk import Desk
 from hostile_receiver import Behaviour, Receiver, answer, drip_body, drip_headers, drop, hang
 from standardwebhooks.webhooks import Webhook
 
 from interlock import __version__
-from interlock.engine import delivery_log, subscriptions
+from interlock.engine import subscriptions
 from interlock.engine.secrets import SecretKeyWrong
-from interlock.engine.settings import Settings
-from interlock.engine.store import Store
 from interlock.workers import delivery
 from interlock.workers.delivery import DeliverySummary, deliver
+from interlock.workers.places import DOUBTFUL_PLACES, PLACES_PER_ENDPOINT
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -35,66 +34,10 @@ def receiver() -> Iterator[Receiver]:
         yield running
 
 
-class Desk:
-    """A deployment of the test's own."""
-
-    def __init__(self, client: redis.Redis, settings: Settings) -> None:
-        self.client, self.settings = client, settings
-        self.store = Store.open(client, settings)
-        self.keys = self.store.keys
-
-    def subscribe(self, url: str, *events: str) -> tuple[subscriptions.Subscription, str]:
-        return subscriptions.add(self.client, self.keys, self.settings, url, events=events or ("*",))
-
-    def announce(self, count: int, event_type: str = "ticket.assigned", **fields: Any) -> list[bytes]:
-        bodies = []
-        for number in range(count):
-            event = {
-                "specversion": "1.0",
-                "id": f"e-{number}",
-                "type": event_type,
-                "data": {"text": "Zoë"},
-                **fields,
-            }
-            bodies.append(orjson.dumps(event))
-            outbox = self.keys.partition(number % self.keys.partitions).outbox
-            self.client.xadd(outbox, {"event": bodies[-1]})
-        return bodies
-
-    def log(self, webhook: subscriptions.Subscription) -> list[dict[str, Any]]:
-        return delivery_log.deliveries(self.client, self.keys, webhook.id, 1000)["deliveries"]
-
-    def deliver(self, shift_seconds: float = 5) -> DeliverySummary:
-        return deliver(self.store, self.settings, shift_seconds=shift_seconds)
-
-    def deliver_until(self, done: Callable[[], bool], seconds: float = 15.0) -> None:
-        """Shifts, one after the other, as the pump would wake them."""
-        limit = time.monotonic() + seconds
-        while not done():
-            assert time.monotonic() < limit, "not delivered in time"
-            self.deliver()
-
-    def settled(self, webhook: subscriptions.Subscription, count: int = 1) -> Callable[[], bool]:
-        def done() -> bool:
-            log = self.log(webhook)
-            return len(log) >= count and all(one["status"] != "pending" for one in log)
-
-        return done
-
-
 @pytest.fixture
 def make_desk(redis_client: redis.Redis, valkey_url: str, tmp_path: Path) -> Callable[..., Desk]:
     def make(**fields: Any) -> Desk:
-        defaults: dict[str, Any] = {
-            "redis_url": valkey_url,
-            "partitions": 4,
-            "secret_key_file": tmp_path / "secret.key",
-            "webhook_allow_cidrs": "127.0.0.0/8",
-            "webhook_retry_schedule": "0.05,0.05",
-            "webhook_timeout_seconds": 5,
-            "lease_seconds": 1,
-        }
-        return Desk(redis_client, Settings(**{**defaults, **fields}))
+        return Desk.open(redis_client, valkey_url, tmp_path, **fields)
 
     return make
 
@@ -221,15 +164,39 @@ def test_a_hanging_endpoint_delays_no_other(make_desk: Callable[..., Desk], rece
     shift.start()
     fast = receiver.wait_for("/fast", 200)
     assert fast[-1].at - started < 2.0
-    assert len(receiver.at("/slow")) == delivery.PLACES_PER_ENDPOINT, "places of one endpoint only"
+    assert len(receiver.at("/slow")) == PLACES_PER_ENDPOINT, "places of one endpoint only"
     # Past the end of its shift, while the hanging attempts run out, the others are still served.
     time.sleep(max(0.0, started + 1.2 - time.monotonic()))
     desk.announce(50, event_type="ticket.closed")
     receiver.wait_for("/fast", 250, seconds=1.5)
     shift.join(15)
     assert not shift.is_alive(), "hanging attempts must not prolong a shift for ever"
-    assert len(receiver.at("/slow")) == delivery.PLACES_PER_ENDPOINT, "none is begun past the end of a shift"
+    assert len(receiver.at("/slow")) == PLACES_PER_ENDPOINT, "none is begun past the end of a shift"
     assert {one["status"] for one in desk.log(slow)} == {"pending"}
+
+
+def test_many_hanging_endpoints_leave_places_to_a_healthy_one(
+    make_desk: Callable[..., Desk], receiver: Receiver
+) -> None:
+    desk = make_desk(webhook_timeout_seconds=3, webhook_retry_schedule="60")
+    hanging = 16
+    for number in range(hanging):
+        desk.subscribe(receiver.url(f"/slow/{number}", hang), "ticket.assigned")
+    desk.subscribe(receiver.url("/fast"), "ticket.*")  # the last in every order
+    desk.announce(100)
+    started = time.monotonic()
+    shift = threading.Thread(target=desk.deliver, kwargs={"shift_seconds": 0.5})
+    shift.start()
+    assert receiver.wait_for("/fast", 100)[-1].at - started < 2.5, "it had to wait for the others' deadline"
+    # And when all of them are known to hang.
+    time.sleep(max(0.0, started + 1.2 - time.monotonic()))
+    announced = time.monotonic()
+    desk.announce(1, event_type="ticket.closed")
+    assert receiver.wait_for("/fast", 101)[-1].at - announced < 1.0
+    slow = [one for one in receiver.requests if one.path != "/fast"]
+    assert len(slow) <= DOUBTFUL_PLACES + hanging
+    shift.join(15)
+    assert not shift.is_alive()
 
 
 @pytest.mark.parametrize(
@@ -357,13 +324,13 @@ def test_stop_ends_the_shift_after_the_running_attempts(
         target=deliver, args=(desk.store, desk.settings), kwargs={"shift_seconds": 30, "stop": stop}
     )
     shift.start()
-    receiver.wait_for("/hook", delivery.PLACES_PER_ENDPOINT)
+    receiver.wait_for("/hook", PLACES_PER_ENDPOINT)
     stop.set()
     go_on.set()
     shift.join(5)
     assert not shift.is_alive()
     sent = {one.headers["webhook-id"] for one in receiver.requests}
-    assert len(sent) == delivery.PLACES_PER_ENDPOINT
+    assert len(sent) == PLACES_PER_ENDPOINT
     assert {one["id"] for one in desk.log(webhook) if one["status"] == "delivered"} == sent
 
 

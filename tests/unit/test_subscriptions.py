@@ -91,7 +91,7 @@ def test_during_a_rotation_the_old_secret_signs_until_its_grace_ends(settings: S
     moment = format_time(now)
     made = Subscription("wh_1", URL, "", ("*",), True, None, False, "standard", moment, moment, secrets)
     assert made.signing_secrets(key, now) == [b"n" * 32, b"o" * 32]
-    assert Subscription.from_bytes(made.to_bytes()) == made
+    assert Subscription.from_bytes(made.to_bytes(), made.id) == made
 
 
 def test_disabling_says_why_and_enabling_begins_anew(
