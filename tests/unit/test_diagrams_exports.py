@@ -294,6 +294,37 @@ def test_what_waits_in_scxml_is_a_send_that_can_be_cancelled() -> None:
     assert armed.get("delayexpr") == "context.patience"
 
 
+ASKING = """
+id: call
+version: 1
+context: {number: {type: string, default: "112"}}
+commands: {dial: {creates: true, data: {number: {type: string}}}, hang_up: }
+initial: ringing
+states:
+  ringing:
+    invoke:
+      src: ring
+      id: bell
+      input: {to: context.number}
+      retry: {attempts: 3, interval: 2s, backoff: 2}
+      onDone: {target: talking, guard: data.output != null}
+      onError: over
+    on: {hang_up: over, done.invoke.bell: talking}
+  talking: {on: {hang_up: over}}
+  over: {type: final}
+"""
+
+
+def test_scxml_invokes_and_waits_for_the_outcome() -> None:
+    ringing = by_id(scxml(parse_chart(ASKING)))["ringing"]
+    invoke = ringing.find(f"{SCXML}invoke")
+    assert invoke is not None
+    assert invoke.attrib == {"type": "x-interlock", "src": "ring", "id": "bell"}
+    assert [each.attrib for each in invoke] == [{"name": "to", "expr": "context.number"}]
+    events = [each.get("event") for each in ways(ringing)]
+    assert events == ["hang_up", "done.invoke.bell", "done.invoke.bell", "error.invoke.bell"]
+
+
 # XState
 
 
@@ -356,6 +387,19 @@ def test_what_waits_in_xstate_is_named_with_its_delay() -> None:
         {"type": "raise", "params": {"event": "chirp", "delay": 1500}},
     ]
     assert busy["on"]["chirp"]["actions"][0] == {"type": "cancel", "params": {"id": "food"}}
+
+
+def test_xstate_invokes_with_its_own_words() -> None:
+    (invoke,) = xstate(parse_chart(ASKING))["states"]["ringing"]["invoke"]
+    first, second = invoke.pop("onDone")
+    assert {first["target"], second["target"]} == {"#call.talking"}
+    assert invoke == {
+        "src": "ring",
+        "id": "bell",
+        "input": {"to": "context.number"},
+        "onError": {"target": "#call.over"},
+        "meta": {"retry": {"attempts": 3, "interval": 2000, "backoff": 2.0}},
+    }
 
 
 def test_brief_leaves_out_guards_refusals_and_actions(door: Chart) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from xml.sax.saxutils import quoteattr
 
 from interlock.engine.chart import (
@@ -28,6 +28,7 @@ from interlock.engine.chart import (
 )
 from interlock.engine.diagrams.model import contains
 from interlock.engine.diagrams.wording import one_line, visible
+from interlock.engine.expressions import Expression
 
 DONE = "done.state."
 MODEL = "x-interlock"
@@ -82,6 +83,7 @@ class _Writer:
             not self.brief
             and (
                 any(each.guard or each.require for each in ways)
+                or any(state.invoke for state in states)
                 or any(_reads(action) for state in states for action in _actions(state))
             )
         )
@@ -124,6 +126,10 @@ class _Writer:
         )
         cancelled = [_empty("cancel", sendid=event) for event in timers]
         yield from _block("onexit", [*self.actions(state.exit), *cancelled])
+        for invoke in () if self.brief else state.invoke:
+            yield _open("invoke", type=MODEL, src=invoke.function, id=invoke.id)
+            yield from _params(invoke.input)
+            yield "</invoke>"
         yield from self.transitions(state)
         for child in state.children:
             yield from self.state(child)
@@ -215,8 +221,7 @@ class _Writer:
                     "id": action.id,
                 }
                 yield _open("send", **where, **_delay(action.delay))
-                for name, value in action.data.items():
-                    yield f"  {_empty('param', name=name, expr=one_line(value.source))}"
+                yield from _params(action.data)
                 yield "</send>"
             case Cancel(id=id_):
                 yield _empty("cancel", sendid=id_)
@@ -273,6 +278,11 @@ def _delay(delay: Delay | None) -> dict[str, str]:
         return {"delayexpr": one_line(delay.text)}
     whole = delay.milliseconds % 1000 == 0
     return {"delay": f"{delay.milliseconds // 1000}s" if whole else f"{delay.milliseconds}ms"}
+
+
+def _params(fields: Mapping[str, Expression]) -> Iterator[str]:
+    for name, value in fields.items():
+        yield f"  {_empty('param', name=visible(name), expr=one_line(value.source))}"
 
 
 def _token(event: str) -> str:

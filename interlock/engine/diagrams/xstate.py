@@ -16,6 +16,8 @@ from typing import Any
 import orjson
 
 from interlock.engine.chart import (
+    INVOKE_DONE,
+    INVOKE_ERROR,
     Action,
     Assign,
     Cancel,
@@ -23,6 +25,7 @@ from interlock.engine.chart import (
     CommandDef,
     Delay,
     Emit,
+    InvokeDef,
     Raise,
     Requirement,
     Send,
@@ -81,10 +84,11 @@ class _Writer:
         if state.kind in ("shallow_history", "deep_history"):
             return self.history(state)
         on: dict[str, list[dict[str, Any]]] = {}
-        done: list[dict[str, Any]] = []
+        own: dict[str, list[dict[str, Any]]] = {_DONE + state.path: []}
+        for invoke in state.invoke:
+            own |= {f"{start}{invoke.id}": [] for start in (INVOKE_DONE, INVOKE_ERROR)}
         for each in state.on:
-            is_own = each.event == _DONE + state.path
-            rows = done if is_own else on.setdefault(self.event(each.event), [])
+            rows = own[each.event] if each.event in own else on.setdefault(self.event(each.event), [])
             rows += self.candidates(each)
         after: dict[str, list[dict[str, Any]]] = {}
         for each in state.after:
@@ -100,7 +104,8 @@ class _Writer:
             entry=self.actions(state.entry),
             exit=self.actions(state.exit),
             on={event: _one(rows) for event, rows in on.items()},
-            onDone=_one(done),
+            onDone=_one(own[_DONE + state.path]),
+            invoke=[] if self.brief else [_invoke(each, own) for each in state.invoke],
             always=_one([row for each in state.always for row in self.candidates(each)]),
             after={delay: _one(rows) for delay, rows in after.items()},
             states={child.name: self.state(child) for child in state.children},
@@ -153,6 +158,11 @@ class _Writer:
         return not re.fullmatch(r"[\w-]+(\.[\w-]+)*", path) or not re.fullmatch(r"[\w-]+", self.chart.id)
 
     def event(self, event: str) -> str:
+        for ours, theirs in ((INVOKE_DONE, "xstate.done.actor."), (INVOKE_ERROR, "xstate.error.actor.")):
+            if event.startswith(ours):
+                return theirs + event.removeprefix(ours)
+        if event in ("done.*", "done.state.*", "after.*"):
+            return f"xstate.{event}"
         if event.startswith(_DONE) and event.removeprefix(_DONE) in self.chart.states:
             return f"xstate.{_DONE}{self.target(event.removeprefix(_DONE))[1:]}"
         return event
@@ -175,6 +185,19 @@ def _action(action: Action) -> dict[str, Any]:
             return {"type": "send", "params": {**where, **data, **_later(action.delay, action.id)}}
         case Cancel(id=id_):
             return {"type": "cancel", "params": {"id": id_}}
+
+
+def _invoke(invoke: InvokeDef, own: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """``input``: the texts of its expressions; ``meta``: how often it is tried, which XState does not do."""
+    retry = {"attempts": invoke.attempts, "interval": invoke.interval_ms, "backoff": invoke.backoff}
+    return _present(
+        src=invoke.function,
+        id=invoke.id,
+        input=_sources(invoke.input),
+        onDone=_one(own[f"{INVOKE_DONE}{invoke.id}"]),
+        onError=_one(own[f"{INVOKE_ERROR}{invoke.id}"]),
+        meta={"retry": retry} if invoke.attempts > 1 else {},
+    )
 
 
 def _sources(fields: Mapping[str, Expression]) -> dict[str, str]:
