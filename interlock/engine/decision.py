@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import compress
 from operator import is_not
@@ -22,7 +22,7 @@ from interlock.engine.invoking import Run, is_outcome, runs_of
 from interlock.engine.machine import Arrow, Machine
 from interlock.engine.messages import Actor, Command, Error, Result, Status, format_time, parse_time
 from interlock.engine.sending import Sender, outgoing
-from interlock.engine.snapshot import RAISE, DelayedSend, Running, Snapshot, public_context
+from interlock.engine.snapshot import RAISE, DelayedSend, Running, Snapshot, Timer, public_context
 from interlock.engine.step import EndlessStep, Step
 
 SYSTEM: Mapping[str, Any] = {"id": None, "kind": "system", "permissions": []}
@@ -106,7 +106,7 @@ def fire(machine: Machine, snapshot: Snapshot | None, timer_id: str, now: dateti
     if snapshot is None or timer is None:
         return None
     name = f"{RAISE}{timer.event}" if timer.id.startswith(RAISE) else timer.event
-    cause = Cause(timer.id, name, {}, None, None, None, None)
+    cause = Cause(timer.id, name, {}, None, timer.correlation_id, timer.causation_id, None)
     step = step_from(machine, snapshot, scope_of(snapshot, cause, SYSTEM, now), now)
     step.timers = [t for t in step.timers if t.id != timer_id]
     arrows = [a for a in step.select(timer.event) if all(r.check.evaluate(step.scope) for r in a.require)]
@@ -359,7 +359,11 @@ def _create(
                 ErrorClass.INVALID_DATA,
                 "invalid_data",
                 f"data/{name}: breaks the schema of the context field that it fills",
-                {"problems": [{"path": name, "message": "breaks the schema of the context field that it fills"}]},
+                {
+                    "problems": [
+                        {"path": name, "message": "breaks the schema of the context field that it fills"}
+                    ]
+                },
             )
     context = {**machine.defaults, **filled}
     blank = Snapshot(machine.id, command.key, machine.version, 0, [], context, [], at, at)
@@ -398,6 +402,19 @@ def _check_context(machine: Machine, names: Sequence[str], context: Mapping[str,
             )
 
 
+def _armed(before: Snapshot, step: Step, cause: Cause) -> list[Timer]:
+    """The timers that run now; those that this step armed know what they go back to."""
+    if step.timers is before.timers:
+        return before.timers
+    known = {timer.id for timer in before.timers}
+    return [
+        timer
+        if timer.causation_id is not None or timer.id in known
+        else replace(timer, correlation_id=cause.correlation_id, causation_id=cause.id)
+        for timer in step.timers
+    ]
+
+
 def finish(machine: Machine, before: Snapshot, step: Step, cause: Cause, default_event: str) -> Decision:
     """Everything that a finished step leaves behind."""
     new = before.version == 0
@@ -416,7 +433,7 @@ def finish(machine: Machine, before: Snapshot, step: Step, cause: Cause, default
         version=before.version + 1,
         state=state,
         context=step.context,
-        timers=step.timers,
+        timers=_armed(before, step, cause),
         created_at=before.created_at,
         updated_at=at,
         recorded=step.recorded,

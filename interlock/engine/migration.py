@@ -171,7 +171,7 @@ def _timers(old: Machine, new: Machine, snapshot: Snapshot, mapping: MigrationMa
         if node is None or not event or not node.bit & kept:
             continue
         armed_at = timer.id.rpartition("@")[2]
-        moved = Timer(f"{event}@{armed_at}", event, node.path, timer.due)
+        moved = replace(timer, id=f"{event}@{armed_at}", event=event, state=node.path)
         # Two states that became one have one timer, the earlier one.
         found[event] = min(found.get(event, moved), moved, key=lambda each: each.due)
     return list(found.values())

@@ -24,13 +24,16 @@ class Timer:
     """A running timer. ``id`` names the entry that armed it, so that a timer of a state that was left is told apart.
 
     ``event``: what it will send; ``state``: path of the state that armed it, empty for a delayed ``raise``;
-    ``due``: RFC 3339, UTC.
+    ``due``: RFC 3339, UTC. ``correlation_id``, ``causation_id``: of the step that armed it; what it causes goes on
+    under them.
     """
 
     id: str
     event: str
     state: str
     due: str
+    correlation_id: str | None = None
+    causation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

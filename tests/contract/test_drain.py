@@ -252,6 +252,14 @@ def test_a_timer_that_is_due_is_fired_by_way_of_the_inbox(desk: Desk) -> None:
     assert replay(desk.catalog.only, "T-1", desk.store.history("ticket", "T-1")) == snapshot
 
 
+def test_what_a_timer_causes_goes_on_under_the_correlation_of_what_armed_it(desk: Desk) -> None:
+    desk.send("T-1", "open", id="a", correlation_id="conversation-7")
+    desk.let_timers_run(minutes=31)
+    entry, event = desk.store.history("ticket", "T-1")[-1], desk.events()[-1]
+    assert (entry["correlation_id"], entry["causation_id"]) == ("conversation-7", "a")
+    assert (event["correlationid"], event["data"]["causation_id"]) == ("conversation-7", "a")
+
+
 def test_leaving_the_state_takes_its_timer_away(desk: Desk) -> None:
     desk.send("T-1", "open", id="a")
     keys = desk.keys.of_instance("ticket", "T-1")
