@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from interlock.engine.errors import Mark
 from interlock.engine.expressions import Expression
+from interlock.engine.outages import OutagePolicy
 
 StateKind = Literal["atomic", "compound", "parallel", "final", "shallow_history", "deep_history"]
 
@@ -107,6 +108,7 @@ class TransitionDef:
     ``event``: the command or internal event that selects it, ``*`` and ``prefix.*`` included; for
     ``after``, the timer's event name (`timer_event`); the empty string for ``always``.
     ``delay``: only for ``after``. ``ignore``: the command is answered ``ignored``, nothing changes.
+    ``outage``: what a time in which nothing ran does to the timer.
     ``forbidden`` (``on: {cmd: null}``): nothing is taken, and no ancestor is asked.
     """
 
@@ -121,6 +123,7 @@ class TransitionDef:
     ignore: bool = False
     forbidden: bool = False
     delay: Delay | None = None
+    outage: OutagePolicy = "deadline"
     description: str = ""
 
     @property

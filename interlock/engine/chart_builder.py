@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from interlock.engine.chart import (
     INVOKE_DONE,
@@ -29,6 +29,7 @@ from interlock.engine.chart_outline import Outline, StateNode, join, parent, tex
 from interlock.engine.durations import delay_ms, meant_as_delay
 from interlock.engine.errors import Finding, Mark
 from interlock.engine.expressions import Expression, ExpressionError, compile_expression, literal
+from interlock.engine.outages import OutagePolicy
 from interlock.engine.spelling import did_you_mean
 from interlock.engine.yaml_source import Entries, Items, Node, Scalar, plain
 
@@ -241,6 +242,7 @@ class Builder:
             ignore=_flag(words, "ignore"),
             forbidden=isinstance(row, Scalar) and row.value is None,
             delay=delay,
+            outage=cast(OutagePolicy, text(words.get("outage")) or "deadline"),
             description=text(words.get("description")),
         )
         self._check_transition(made, words)
@@ -250,6 +252,10 @@ class Builder:
         if made.ignore and (made.targets or made.actions):
             message = "an ignored command changes nothing: it has neither target nor actions"
             self.refuse(words.keys["ignore"], "ignore_with_effect", message, "Remove ignore, or the rest.")
+        if made.outage != "deadline" and (made.delay is None or made.delay.expression):
+            message = "'outage' is for a timer whose delay is written out"
+            hint = "What an expression gives is a deadline." if made.delay else "Remove it."
+            self.refuse(words.keys["outage"], "no_timer_here", message, hint)
         if (made.ignore or made.require) and made.event not in self.commands and not made.event.endswith("*"):
             word = "ignore" if made.ignore else "require"
             message = f"{word!r} answers a command, and none is at hand here"

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from interlock.engine.errors import ErrorClass
 from interlock.engine.messages import ActorKind
+from interlock.engine.outages import POLICIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +260,10 @@ _TRANSITION = Words(
         ),
         "actions": Word(_ACTIONS, "What happens on the way, in this order."),
         "reenter": Word(_FLAG, "true: the source is left and entered although the target lies in it."),
+        "outage": Word(
+            Text(choices=POLICIES),
+            "Of a timer, where nothing ran for a while: deadline (default), remaining, restart.",
+        ),
         "ignore": Word(_FLAG, "true: the command is answered 'ignored' and nothing changes."),
         "description": _DESCRIPTION,
     },

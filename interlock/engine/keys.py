@@ -15,6 +15,8 @@ Shared by all (prefix ``interlock``):
 ``<prefix>:meta``               hash    ``partitions``: how many; ``secret_key_id``. First process to start
 ``<prefix>:charts``             hash    ``<machine>@<version>`` = the chart's YAML. Workers when they start
 ``<prefix>:pump``               string  token of the pump that leads; expires. The pump
+``<prefix>:alive``              string  when a pump last led, Unix milliseconds. The pump
+``<prefix>:outages``            list    ``[begin, end]`` JSON: when none led for a while; the last 1000. The pump
 ``<prefix>:counters``           hash    ``<status>`` or ``<status>:<class>`` = number of commands. The commit
 ``<prefix>:webhooks``           hash    ``<webhook id>`` = the subscription's JSON, secret encrypted. CLI, HTTP
 ``<prefix>:tokens``             hash    ``<key id>`` = a token's JSON, its secret hashed. CLI, ``interlock dev``
@@ -189,6 +191,14 @@ class Keys:
     @property
     def pump(self) -> str:
         return f"{self.prefix}:pump"
+
+    @property
+    def alive(self) -> str:
+        return f"{self.prefix}:alive"
+
+    @property
+    def outages(self) -> str:
+        return f"{self.prefix}:outages"
 
     @property
     def counters(self) -> str:

@@ -214,6 +214,12 @@ class Machine:
         around = mask | (arrow.domain.bit if arrow.domain else 0)
         return None if any(each.kind == "parallel" for each in self.nodes_in(around)) else mask
 
+    def timer_of(self, state: str, event: str) -> TransitionDef | None:
+        """What a running timer was armed for, the candidate that says most of outages; None for a delayed raise."""
+        node = self.by_path.get(state)
+        found = [arrow.definition for arrow in node.after if arrow.definition.event == event] if node else []
+        return next((each for each in found if each.outage != "deadline"), found[0] if found else None)
+
     def exits_within(self, domain: Node | None) -> int:
         """Mask of what an arrow with this domain leaves, where active."""
         return domain.below if domain else (1 << len(self.nodes)) - 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -24,6 +25,8 @@ from interlock.engine.snapshot import CorruptSnapshot, Snapshot
 from interlock.engine.stored import read_entry, read_letter, read_snapshot
 
 _CHUNK = 100
+MAX_OUTAGES = 1000
+"""How many outages are kept, the newest."""
 
 log = structlog.get_logger()
 
@@ -237,6 +240,36 @@ class Store:
         for keys in self.partitions():
             pipeline.zrange(keys.timers, 0, 0, withscores=True)
         return min((int(first[0][1]) for first in pipeline.execute() if first), default=None)
+
+    def outages(self) -> list[tuple[int, int]]:
+        """When nobody watched the time, (begin, end) in Unix milliseconds, in order; what is none is left out."""
+        found = []
+        try:
+            noted = cast(list[bytes], self.client.lrange(self.keys.outages, 0, -1))
+        except redis.ResponseError:
+            return []  # somebody else wrote there: the pump complains of it
+        for raw in noted:
+            with suppress(ValueError, TypeError):
+                begun, ended = orjson.loads(raw)
+                found.append((int(begun), int(ended)))
+        return found
+
+    def note_outage(self, now_ms: int, longest_ms: int) -> tuple[int, int] | None:
+        """Say that somebody watches the time at ``now_ms``.
+
+        Where the last one did so more than ``longest_ms`` ago, the time between is noted as an outage and
+        returned.
+        """
+        raw = cast("bytes | None", self.client.get(self.keys.alive))
+        before = int(raw) if raw is not None and raw.isdigit() else now_ms
+        pipeline = self.client.pipeline(transaction=True)
+        outage = (before, now_ms) if now_ms - before > longest_ms else None
+        if outage:
+            pipeline.rpush(self.keys.outages, orjson.dumps(outage))
+            pipeline.ltrim(self.keys.outages, -MAX_OUTAGES, -1)
+        pipeline.set(self.keys.alive, now_ms)
+        pipeline.execute()
+        return outage
 
     def backlog(self) -> int:
         """Commands that are published and not yet committed: ingress and inboxes."""

@@ -21,7 +21,8 @@ from interlock.engine.keys import Keys, PartitionKeys
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Command, Error, Result, Status, format_time, parse_time, time_to_ms
 from interlock.engine.migration_command import MIGRATE, migrate, versions_of
-from interlock.engine.snapshot import CorruptSnapshot, DelayedSend, Snapshot
+from interlock.engine.outages import due_despite
+from interlock.engine.snapshot import CorruptSnapshot, DelayedSend, Snapshot, Timer
 from interlock.workers.items import Address, Item
 
 log = structlog.get_logger()
@@ -60,7 +61,8 @@ class Batch:
 
     ``snapshots``: stored bytes by address; ``marks``: fingerprints already stored, by command id;
     ``results``: their first results; ``last_entries``: of the histories of those that a migration is to be
-    undone for; ``broken``: addresses whose keys somebody else has written to; ``out_of_time``: asked after each
+    undone for; ``broken``: addresses whose keys somebody else has written to; ``outages``: (begin, end) in Unix
+    milliseconds, where a timer is among the items; ``out_of_time``: asked after each
     item. ``taken``: how many items were decided.
     """
 
@@ -76,6 +78,7 @@ class Batch:
     results: dict[str, bytes] = field(default_factory=dict)
     last_entries: Mapping[Address, bytes | None] = field(default_factory=dict)
     broken: frozenset[Address] = frozenset()
+    outages: Sequence[tuple[int, int]] = ()
     out_of_time: Callable[[], bool] = lambda: False
     taken: int = 0
     fresh: dict[str, str] = field(default_factory=dict)
@@ -239,12 +242,14 @@ class Batch:
         current = instance.now
         if current is None:
             return
-        due = next((timer.due for timer in current.timers if timer.id == timer_id), None)
-        if due is not None and parse_time(due) > self.now:
-            # Let in too early, by a clock that was set back or by somebody else: it waits for its time.
-            self._operations.append(("ZADD", self.partition.timers, time_to_ms(parse_time(due)), item.raw))
-            return
         machine = self.find_machine(machine_id, current.chart_version)
+        timer = next((timer for timer in current.timers if timer.id == timer_id), None)
+        due_ms = self._due_ms(machine, timer) if timer else 0
+        if due_ms > time_to_ms(self.now):
+            # An outage does not count for it. Or it was let in too early, by a clock that was set back or by
+            # somebody else. It waits for its time.
+            self._operations.append(("ZADD", self.partition.timers, due_ms, item.raw))
+            return
         try:
             if machine is None or instance.broken:
                 raise InterlockError(
@@ -259,6 +264,13 @@ class Batch:
         if decision:
             self._apply(instance, decision)
             self.counters["timers"] += 1
+
+    def _due_ms(self, machine: Machine | None, timer: Timer) -> int:
+        due_ms = time_to_ms(parse_time(timer.due))
+        made = machine.timer_of(timer.state, timer.event) if machine and self.outages else None
+        if made is None or made.delay_ms is None:
+            return due_ms
+        return due_despite(due_ms, made.delay_ms, made.outage, self.outages)
 
     def _timer_failed(self, item: Item, address: tuple[str, str, str], fault: Exception) -> None:
         if not item.failures:

@@ -194,6 +194,7 @@ class Drainer:
             results=results,
             last_entries=self._last_entries(keys, read.items),
             broken=broken,
+            outages=self._store.outages() if any(item.timer for item in read.items) else (),
             out_of_time=partial(_is_past, time.monotonic() + self._ttl_ms / 3000),
         )
 

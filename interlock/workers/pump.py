@@ -34,6 +34,8 @@ MAX_TAKE_BYTES = 8 * 1024 * 1024
 BLOCK_MS = 100
 """How long the pump waits for a command before it looks at the clock again; timers are no later than this."""
 LEAD_MS = 3000
+OUTAGE_MS = 10_000
+"""No pump led for longer than this: an outage, which some timers do not count."""
 LEAD_SECONDS = 0.5
 """How often the leader says that it still leads."""
 DUE_SECONDS = 0.05
@@ -129,7 +131,18 @@ class Pump:
                 client.delete(key)
             return False
         self._led = now
+        self._watch_time()
         return True
+
+    def _watch_time(self) -> None:
+        """Before anything that is due is let in: timers may ask how long nobody did."""
+        try:
+            outage = self._store.note_outage(self._now_ms(), OUTAGE_MS)
+        except redis.ResponseError as error:
+            self._complain(self._store.keys.outages, error)
+            return
+        if outage:
+            log.warning("outage_over", seconds=(outage[1] - outage[0]) // 1000)
 
     def _resign(self) -> None:
         """Let another pump lead at once."""
