@@ -172,8 +172,7 @@ def _run_again(step: Step, before: Snapshot, current: Snapshot) -> None:
 
 def _before(current: Snapshot, command: Command, last: Mapping[str, Any] | None) -> Snapshot:
     """The snapshot that an undo goes back to."""
-    cause = last["command"] if last and last["version"] == current.version else {}
-    if not last or cause.get("name") != MIGRATE or "before" not in last:
+    if not last or last["version"] != current.version or "before" not in last:
         message = "it has moved on since it was migrated, or never was: it stays"
         raise CommandRefused(ErrorClass.NOT_ACCEPTED, "moved_on", message)
     before = Snapshot.from_bytes(orjson.dumps(last["before"]))

@@ -18,6 +18,7 @@ from interlock.engine.snapshot import Snapshot
 from interlock.statecharts import moves
 from interlock.statecharts.catalog import Catalog
 from interlock.statecharts.moves import apply_moves, survey, survey_undo
+from interlock.statecharts.registered import RegisteredCharts
 from interlock.workers.drain import Drainer
 from tests.contract.desk import Desk
 
@@ -232,6 +233,7 @@ def test_all_that_have_not_moved_on_are_brought_back(desk: Desk) -> None:
         assert apply_moves(desk.store, "ticket", found.moves, 10).moved == 1
     assert snapshot_of(desk, "queued").chart_version == 1
     assert survey_undo(desk.store, "ticket", 2).moves == []
+    assert survey_undo(desk.store, "ticket", 1).moves == []
 
 
 def test_an_instance_that_goes_on_between_look_and_move_is_refused_by_itself(desk: Desk) -> None:
@@ -261,3 +263,20 @@ def test_a_history_that_somebody_broke_stops_an_undo_and_nothing_else(desk: Desk
     answer = desk.send("taken", MIGRATE, id="u", data={"from": 2, "to": 1, "undo": True})
     assert answer["error"]["code"] == "moved_on"
     assert desk.send("queued", "take", id="t")["status"] == "applied"
+
+
+def test_an_entry_shows_no_data_that_was_private_when_it_was_written(desk: Desk) -> None:
+    secret = V1.replace("{queue: {type: string}}}, take", "{queue: {type: string, public: false}}}, take")
+    assert secret != V1
+    desk.client.hset(desk.keys.charts, "ticket@1", secret)
+    data = {"from": 1, "to": 2, "states": {"taken": "held"}, "context": {"team": "'hush'"}, "drop": ["queue"]}
+    assert desk.send("taken", MIGRATE, id="m", data=data)["status"] == "applied"
+    moved = snapshot_of(desk, "taken")
+    charts = RegisteredCharts(desk.store)
+    shown = [charts.shown_entry(moved, entry) for entry in desk.store.history("ticket", "taken")]
+    assert [entry["command"]["data"] for entry in shown] == [
+        {},
+        {},
+        {"from": 1, "to": 2, "states": {"taken": "held"}, "drop": ["queue"]},
+    ]
+    assert "before" not in shown[-1]

@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from interlock.engine.decision import Decision, ReplayError
-from interlock.engine.messages import Actor, Status
-from interlock.engine.migration_command import MIGRATE, replay_versions
+from interlock.engine.messages import Actor, Command, Status
+from interlock.engine.migration_command import MIGRATE, migrate, replay_versions
 from tests.charting import compile_chart
 from tests.migrating import Moving
 
@@ -229,6 +229,23 @@ def test_a_timer_keeps_its_due_time_under_a_new_name_too() -> None:
     bench.replays()
 
 
+def test_two_states_that_became_one_have_the_timer_that_is_due_first() -> None:
+    old = "light: {}}}\n      right: {initial: dark, states: {dark: {}"
+    assert old in V1
+    two = V1.replace(old, old.replace("light: {}", "light: {after: {2h: dark}}").replace(
+        "dark: {}", "dark: {after: {2h: light}}"))  # fmt: skip
+    bench = Moving({1: compile_chart(two), 2: compile_chart(two.replace("version: 1", "version: 2"))})
+    bench.send("fit")
+    bench.pass_time(minutes=30)
+    bench.send("step")
+    assert bench.snapshot
+    dues = {timer.state: timer.due for timer in bench.snapshot.timers}
+    assert dues["rooms.right.dark"] < dues["rooms.left.light"]
+    bench.migrate(states={"rooms.left": "opened.narrow", "rooms.right": "opened.narrow"})
+    [timer] = bench.snapshot.timers
+    assert (timer.event, timer.due) == ("after.2h.opened.narrow", dues["rooms.right.dark"])
+
+
 def test_a_timer_that_is_gone_is_cancelled_and_a_new_one_runs_from_the_move_on() -> None:
     bench = Door({"1h: opened": "2h: opened"})
     bench.pass_time(minutes=20)
@@ -280,6 +297,12 @@ def test_a_value_that_is_no_string_stands_for_itself() -> None:
     bench = Door({})
     bench.migrate(context={"weight": 5, "colour": "'blue'"})
     assert (bench.context["weight"], bench.context["colour"]) == (5, "blue")
+
+
+def test_an_expression_sees_where_the_instance_was() -> None:
+    bench = Door({}, commands="open")
+    bench.migrate(context={"colour": "'ajar' if in_state('opened') else 'shut'"})
+    assert bench.context["colour"] == "ajar"
 
 
 def test_what_was_private_is_shown_only_where_the_mapping_says_so_and_its_old_value_never() -> None:
@@ -374,6 +397,24 @@ def test_an_instance_that_has_moved_on_is_not_brought_back() -> None:
     bench.migrate()
     bench.send("open")
     assert error_of(bench.migrate(to=1, undo=True)) == ("not_accepted", "moved_on")
+
+
+def test_an_undo_goes_back_to_where_it_came_from_and_by_the_last_entry_only() -> None:
+    bench = Door({}, {})
+    bench.migrate()
+    assert error_of(bench.migrate(to=3, undo=True)) == ("stale_version", "other_chart_version")
+    bench.history.append({**bench.history[-1], "version": 9})  # as if somebody had written to the history
+    command = Command(machine="door", key="k", name=MIGRATE, id="u", data={"from": 2, "to": 1, "undo": True})
+    decision = migrate(bench.machines.get, bench.snapshot, command, bench.now, bench.history[-1])
+    assert error_of(decision) == ("not_accepted", "moved_on")
+
+
+@pytest.mark.parametrize(("expected", "status"), [(1, Status.APPLIED), (2, Status.REFUSED)])
+def test_an_expected_version_counts(expected: int, status: Status) -> None:
+    bench = Door({})
+    data = {"from": 1, "to": 2}
+    command = Command(machine="door", key="k", name=MIGRATE, id="m", data=data, expected_version=expected)
+    assert migrate(bench.machines.get, bench.snapshot, command, bench.now).result.status is status
 
 
 def test_an_undo_is_not_undone() -> None:
