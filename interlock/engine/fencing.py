@@ -114,3 +114,16 @@ def apply(
     if answer == "OK":
         return None
     raise LeaseLost(f"{lease.key}: token {lease.token} owns it no more ({answer.lower()})")
+
+
+def take_marker(client: redis.Redis, key: str, ttl_ms: int) -> bool:
+    """Whether a wake-up is ours to send: nobody has marked one as sent within ``ttl_ms``; it is marked now.
+
+    A marker without expiry is none of ours, and keeps nobody asleep.
+    """
+    if client.set(key, b"1", nx=True, px=ttl_ms):
+        return True
+    if client.pttl(key) != -1:
+        return False
+    client.set(key, b"1", px=ttl_ms)
+    return True

@@ -9,6 +9,7 @@ from functools import partial
 
 import redis
 
+from interlock.engine.fencing import take_marker
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.workers.drain import Drainer
@@ -89,12 +90,12 @@ def _drain(context: WorkerContext, drainer: Drainer, *args: object) -> None:
 def _announce(context: WorkerContext) -> None:
     """Wake a delivery worker, unless such a wake-up is on its way; `deliver` takes the mark away."""
     store = context.store
-    if store.client.set(store.keys.deliver_wake, b"1", nx=True, px=_DELIVER_WAKE_MS):
+    if take_marker(store.client, store.keys.deliver_wake, _DELIVER_WAKE_MS):
         wake_deliver(context.rq_client, context.settings)
 
 
 def announce_runs(context: WorkerContext) -> None:
     """Wake a worker for invoked functions, unless such a wake-up is on its way."""
     store = context.store
-    if store.client.set(store.keys.invoke_wake, b"1", nx=True, px=_INVOKE_WAKE_MS):
+    if take_marker(store.client, store.keys.invoke_wake, _INVOKE_WAKE_MS):
         wake_invoke(context.rq_client, context.settings)

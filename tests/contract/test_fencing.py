@@ -131,3 +131,11 @@ def test_releasing_a_lost_lease_leaves_the_new_owner_alone(any_client: redis.Red
     assert fencing.release(any_client, lost) == -1
     assert not fencing.renew(any_client, lost, TTL)
     assert any_client.exists(LEASE)
+
+
+def test_a_marker_is_taken_once_and_one_without_expiry_is_nobodys(any_client: redis.Redis) -> None:
+    assert fencing.take_marker(any_client, "interlock:deliver:wake", 5000)
+    assert not fencing.take_marker(any_client, "interlock:deliver:wake", 5000)
+    any_client.set("interlock:deliver:wake", "somebody's")
+    assert fencing.take_marker(any_client, "interlock:deliver:wake", 5000)
+    assert any_client.pttl("interlock:deliver:wake") > 0
