@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import zip_longest
 from pathlib import Path
 
 from tests.charting import compile_chart
 from tests.oracle.engines import Json, Run, run_in_xstate, run_ours
 from tests.oracle.legality import why_illegal
-from tests.oracle.random_charts import random_chart, random_events
+from tests.oracle.random_charts import Place, random_chart, random_events
 from tests.oracle.spelling import in_our_words, in_xstate_words
 
 
@@ -35,11 +35,14 @@ class Tally(Counter[str]):
             before = step["active"]
 
 
-def compare(directory: Path, seeds: Iterable[int], events: int) -> Tally:
-    """Run the charts of ``seeds``, ``events`` events each; XState stands in ``directory``."""
+def compare(
+    directory: Path, seeds: Iterable[int], events: int, spell: Callable[[Place], Json] = in_xstate_words
+) -> Tally:
+    """Run the charts of ``seeds``, ``events`` events each; XState stands in ``directory``. ``spell``: who writes
+    them for XState."""
     seeds = list(seeds)
     tally = Tally()
-    cases = ((in_xstate_words(random_chart(seed)), random_events(seed, events)) for seed in seeds)
+    cases = ((spell(random_chart(seed)), random_events(seed, events)) for seed in seeds)
     for seed, theirs in zip(seeds, run_in_xstate(directory, cases), strict=True):
         machine = compile_chart(in_our_words(random_chart(seed)))
         ours = run_ours(machine, random_events(seed, events))

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from interlock.engine.diagrams.xstate import xstate_source
+from interlock.engine.loader import parse_chart
 from tests.oracle import comparison
 from tests.oracle.comparison import compare
-from tests.oracle.engines import HERE, NoOracle, install
-from tests.oracle.random_charts import random_chart
+from tests.oracle.engines import HERE, Json, NoOracle, install
+from tests.oracle.random_charts import Place, random_chart
 from tests.oracle.spelling import in_our_words
 
 CHARTS = int(os.environ.get("INTERLOCK_ORACLE_CHARTS", "10000"))
@@ -41,6 +43,15 @@ def test_random_charts_do_what_they_do_in_xstate(xstate: Path) -> None:
     assert tally["moved"] > 0.2 * tally["steps"]
     assert tally["spoke"] > 0.5 * tally["steps"]
     assert tally["done"] > 0
+
+
+def test_our_export_runs_in_xstate_as_the_chart_does_here(xstate: Path) -> None:
+    def export(root: Place) -> Json:
+        words: Json = json.loads(xstate_source(parse_chart(in_our_words(root))))
+        return words
+
+    tally = compare(xstate, range(2000, 2150), events=10, spell=export)
+    assert not tally.differences, "\n".join(tally.differences[:5])
 
 
 @pytest.mark.storm

@@ -104,7 +104,8 @@ class _Writer:
             entry=self.actions(state.entry),
             exit=self.actions(state.exit),
             on={event: _one(rows) for event, rows in on.items()},
-            onDone=_one(own[_DONE + state.path]),
+            # A row that says nothing still takes the event.
+            onDone=_one(own[_DONE + state.path]) or own[_DONE + state.path],
             invoke=[] if self.brief else [_invoke(each, own) for each in state.invoke],
             always=_one([row for each in state.always for row in self.candidates(each)]),
             after={delay: _one(rows) for delay, rows in after.items()},
