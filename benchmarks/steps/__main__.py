@@ -1,8 +1,8 @@
 """Steps a second beside other statechart libraries: ``python -m benchmarks.steps`` (`make bench-steps`).
 
 Snapshot in, one step, snapshot out: what an engine does that keeps its instances elsewhere. Each contender runs
-in a process of its own; in each round they take turns at every chart. Prints the medians, of the rates and of
-their ratios to ours.
+in a process of its own; in each round they take turns at every chart. Time is processor time: what else the
+machine does counts little. Prints the medians, of the rates and of their ratios to ours.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ def main() -> None:
     for contender in field:
         contender.close()
 
-    print(f"steps a second (and the ratio to Interlock's step), medians of {given.rounds} rounds")
+    print(
+        f"steps a second of processor time (and the ratio to Interlock's step), medians of {given.rounds} rounds"
+    )
     print(f"{'':22}" + "".join(f"{chart.replace('_', ' '):>20}" for chart in CHARTS))
     for contender in field:
         print(

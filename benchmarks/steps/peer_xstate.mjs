@@ -51,6 +51,11 @@ const advance = (machine, { value, context }) => {
   const after = getNextSnapshot(machine, machine.resolveState({ value, context }), GO);
   return { value: after.value, context: after.context };
 };
+// Processor time, as worker.py takes it; here the threads of the compiler and the garbage collector count, too.
+const spent = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
 const names = (value) => (typeof value === "string" ? [value] : Object.values(value).flatMap(names)).sort();
 
 const fault = (chart, machine) => {
@@ -79,8 +84,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   let now = { value: STARTS[chart], context: machine.config.context };
   let steps = 0;
   let elapsed = 0;
-  const begun = performance.now();
-  while ((elapsed = (performance.now() - begun) / 1000) < Number(seconds)) {
+  const begun = spent();
+  while ((elapsed = spent() - begun) < Number(seconds)) {
     for (let i = 0; i < CHUNK; i++) now = advance(machine, now);
     steps += CHUNK;
   }
