@@ -72,7 +72,7 @@ class Subscription:
     """One endpoint and what it wants.
 
     ``id``: ``wh_`` and 32 hex digits that sort by creation; ``events``: filters, each ``*``, a type
-    (``ticket.assigned``) or a prefix (``ticket.*``); ``ordered``: kept, and not yet acted on (a retry
+    (``ticket.assigned``) or a prefix (``ticket.*``); ``ordered``: refused by `add` until it is built (a retry
     may overtake: receivers tell the order by ``sequence``); ``enabled_at``: no event from before it is
     sent; ``secrets``: the current one first. Both times are RFC 3339, by the server's clock.
     """
@@ -160,6 +160,8 @@ def add(
     """
     check_url(url, settings.webhook_allow_cidrs)
     filters = _checked_filters(events)
+    if ordered:
+        raise SubscriptionInvalid("ordered deliveries are not built yet: leave it out, and go by `sequence`")
     if profile not in PROFILES:
         raise SubscriptionInvalid(f"there is no profile {profile!r} yet: use {', '.join(PROFILES)}")
     plain = parse_secret(secret) if secret is not None else os.urandom(SECRET_BYTES)

@@ -38,12 +38,12 @@ def keys() -> Keys:
 
 def test_a_new_subscription_is_found_again(fake_client: redis.Redis, keys: Keys, settings: Settings) -> None:
     made, secret = subscriptions.add(
-        fake_client, keys, settings, URL, events=["ticket.*"], description="the desk", ordered=True
+        fake_client, keys, settings, URL, events=["ticket.*"], description="the desk"
     )
     assert subscriptions.get(fake_client, keys, made.id) == made
     assert subscriptions.list_all(fake_client, keys) == [made]
     assert made.id.startswith("wh_")
-    assert made.enabled and made.ordered
+    assert made.enabled
     assert made.signing_secrets(load_key(settings), datetime.now(UTC)) == [parse_secret(secret)]
     assert len(parse_secret(secret)) == 32
 
@@ -156,3 +156,12 @@ def test_nothing_is_kept_of_a_subscription_that_is_refused(
         subscriptions.add(fake_client, keys, settings, "https://127.0.0.1/")
     assert fake_client.keys("*") == []
     assert not settings.secret_key_file.exists()
+
+
+def test_what_is_not_built_yet_is_refused_and_not_forgotten(
+    fake_client: redis.Redis, keys: Keys, settings: Settings
+) -> None:
+    with pytest.raises(SubscriptionInvalid, match="ordered"):
+        subscriptions.add(fake_client, keys, settings, URL, ordered=True)
+    with pytest.raises(SubscriptionInvalid, match="engage"):
+        subscriptions.add(fake_client, keys, settings, URL, profile="engage")
