@@ -309,11 +309,13 @@ class Step:
             by_history = by_history or arrow.exits is None
         if by_history and not self.machine.is_legal(self.active | mask):
             # A history that stands for the arrow's own source, or for a state in it: XState enters what lies around
-            # without having left it. Its actions run again, as there; but no second state of a region is entered.
+            # without having left it. Its actions run again, as there; but no second state of a region is entered,
+            # and nothing in a state that another arrow has left.
             mask = 0
             for arrow in arrows:
                 domain = domain_of(arrow, self._effective_targets(arrow.targets))
-                mask |= self._entries_of(arrow, 0) & (domain.below if domain else self.machine.all)
+                if domain is None or domain.bit & self.active:
+                    mask |= self._entries_of(arrow, 0) & (domain.below if domain else self.machine.all)
         return mask
 
     def _entries_of(self, arrow: Arrow, mask: int) -> int:

@@ -131,9 +131,8 @@ def run_in_xstate(directory: Path, cases: Iterable[tuple[Json, Sequence[Json]]])
 
 def _their_run(answer: Json) -> Run:
     assert "broken" not in answer, answer
-    return Run(
-        answer["steps"], "endless" if answer.get("error") else "corrupt" if answer.get("corrupt") else ""
-    )
+    ended = "corrupt" if answer.get("corrupt") else "endless" if answer.get("error") else ""
+    return Run(answer["steps"], ended)
 
 
 class NoOracle(Exception):

@@ -148,7 +148,9 @@ class Maker:
         if above.kind == "compound" and above.initial != place.path and self._chance(0.5):
             return []
         if above.kind == "parallel" and self._chance(0.6):
-            return [path for path in self._one_of_each_region(above) if not self.by_path[path].is_history]
+            chosen = [path for path in self._one_of_each_region(above) if not self.by_path[path].is_history]
+            if chosen:
+                return chosen
         inside = [p.path for p in above.walk() if p is not above and not p.is_history]
         return [self.random.choice(inside)]
 

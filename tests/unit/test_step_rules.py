@@ -586,6 +586,34 @@ def test_a_history_that_stands_for_the_source_enters_no_second_state_of_a_region
     assert it.state == ["p.a", "p.b.y"]
 
 
+def test_a_history_whose_parent_another_region_has_left_enters_nothing() -> None:
+    """The default is the source itself, which leaves nothing; what is recorded meanwhile is of a state that is left."""
+    on = {"guard": "context.on"}
+    it = run(
+        initial="b",
+        on={"go": {"actions": {"assign": {"on": True}}}},
+        states={
+            "b": {
+                "initial": "a",
+                "always": {"target": ".c", **on},
+                "states": {
+                    "a": {
+                        "type": "parallel",
+                        "states": {
+                            "u": {"always": {"target": "hist", **on}},
+                            "v": {},
+                            "hist": {"type": "history", "history": "deep", "target": "u"},
+                        },
+                    },
+                    "c": {},
+                },
+            }
+        },
+    )
+    it.send("go")
+    assert it.state == ["b.c"]
+
+
 # Done events
 
 
