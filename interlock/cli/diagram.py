@@ -15,7 +15,9 @@ from interlock.cli.exits import CliError, Exit
 from interlock.cli.output import print_block, say
 
 if TYPE_CHECKING:
-    from interlock.engine.chart import Chart
+    from interlock.cli.server import Server
+    from interlock.engine.chart import Chart, TransitionDef
+    from interlock.engine.snapshot import Snapshot
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -41,6 +43,7 @@ class Scene:
     active: Sequence[str] = ()
     counts: Mapping[str, int] | None = None
     timers: Mapping[str, str] = field(default_factory=dict)
+    taken: Sequence[TransitionDef] = ()
 
 
 @app.command()
@@ -58,6 +61,9 @@ def diagram(
     counts: Annotated[
         bool, typer.Option("--counts", help="Write the number of live instances into each state.")
     ] = False,
+    taken: Annotated[
+        bool, typer.Option("--taken", help="Highlight the transitions that the instance has taken.")
+    ] = False,
     brief: Annotated[bool, typer.Option("--brief", help="Leave out guards, refusals and actions.")] = False,
 ) -> None:
     """Draw a chart, or where an instance stands in it."""
@@ -66,7 +72,7 @@ def diagram(
     chosen = format_ or _format_of(output)
     if chosen is Format.PNG and output is None and sys.stdout.isatty():
         raise CliError(Exit.USAGE, "A PNG is no text for a terminal. Name a file with -o, or pipe it on.")
-    scene = _scene(what, counts)
+    scene = _scene(what, counts, taken)
     try:
         picture = draw(
             scene.chart,
@@ -74,6 +80,7 @@ def diagram(
             active=scene.active,
             counts=scene.counts,
             timers=scene.timers,
+            taken=scene.taken,
             brief=brief,
         )
     except DiagramError as error:
@@ -94,15 +101,18 @@ def _format_of(output: Path | None) -> Format:
     return endings[output.suffix]
 
 
-def _scene(what: str, counts: bool) -> Scene:
+def _scene(what: str, counts: bool, taken: bool) -> Scene:
     path = Path(what)
+    is_instance = "/" in what and not path.suffix and not path.is_file()
+    if taken and not is_instance:
+        raise CliError(Exit.USAGE, "--taken is about an instance. Name one as MACHINE/KEY.")
+    if is_instance:
+        return _instance(what, taken)
     if path.is_file():
         from interlock.engine.loader import load_chart
         from interlock.statecharts.functions import FUNCTIONS
 
         return _with_counts(load_chart(path, functions=FUNCTIONS), counts)
-    if "/" in what and not path.suffix:
-        return _instance(what)
     return _with_counts(_chart_by_id(what), counts)
 
 
@@ -129,7 +139,7 @@ def _with_counts(chart: Chart, counts: bool) -> Scene:
     return Scene(chart, counts=Server().store.counts(chart))
 
 
-def _instance(address: str) -> Scene:
+def _instance(address: str, taken: bool) -> Scene:
     from interlock.cli.inputs import parse_address
     from interlock.cli.server import Server
 
@@ -138,8 +148,30 @@ def _instance(address: str) -> Scene:
     return Scene(
         server.chart(snapshot.machine, snapshot.chart_version),
         active=snapshot.state,
-        timers={timer.state: timer.due for timer in snapshot.timers},
+        timers=_next_due(snapshot),
+        taken=_taken(server, snapshot) if taken else (),
     )
+
+
+def _next_due(snapshot: Snapshot) -> dict[str, str]:
+    """State -> when the first of its timers is due; a delayed ``raise`` is no state's."""
+    latest_first = sorted(snapshot.timers, key=lambda timer: timer.due, reverse=True)
+    return {timer.state: timer.due for timer in latest_first if timer.state}
+
+
+def _taken(server: Server, snapshot: Snapshot) -> list[TransitionDef]:
+    """The transitions of an instance's whole life under its present chart version, by applying its history again."""
+    from interlock.engine.migration_command import decisions_again, first_chart_version
+
+    entries = server.store.history(snapshot.machine, snapshot.key)
+    began = first_chart_version(entries, snapshot.chart_version)
+    decisions = decisions_again(server.versions(snapshot.machine), snapshot.key, entries, began)
+    return [
+        arrow.definition
+        for decision in decisions
+        if decision.snapshot and decision.snapshot.chart_version == snapshot.chart_version
+        for arrow in decision.taken
+    ]
 
 
 def _write(picture: bytes, output: Path | None, chosen: Format) -> None:

@@ -34,7 +34,8 @@ class Decision:
 
     ``entry``, ``events`` and ``sends`` (commands to other instances) are JSON, ready to be stored; so that one
     is encoded once. ``cancelled``: commands sent earlier, with a delay, that are not to be applied. ``runs``:
-    of invoked functions, to be begun; ``stopped``: those whose outcome is not wanted any more.
+    of invoked functions, to be begun; ``stopped``: those whose outcome is not wanted any more. ``taken``: the
+    transitions, in order.
     """
 
     result: Result
@@ -45,6 +46,7 @@ class Decision:
     cancelled: Sequence[DelayedSend] = ()
     runs: Sequence[Run] = ()
     stopped: Sequence[Running] = ()
+    taken: Sequence[Arrow] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +123,14 @@ def replay(machine: Machine, key: str, history: Sequence[Mapping[str, Any]]) -> 
     """
     snapshot: Snapshot | None = None
     for entry in history:
-        snapshot = replay_entry(machine, key, snapshot, entry)
+        snapshot = decide_again(machine, key, snapshot, entry).snapshot
     if snapshot is None:
         raise ReplayError(f"{machine.id}/{key} has no history")
     return snapshot
 
 
-def replay_entry(machine: Machine, key: str, snapshot: Snapshot | None, entry: Mapping[str, Any]) -> Snapshot:
-    """The snapshot that one entry of a history leads to from the one before. Raises ReplayError."""
+def decide_again(machine: Machine, key: str, snapshot: Snapshot | None, entry: Mapping[str, Any]) -> Decision:
+    """The decision that an entry of a history tells of, from the snapshot before; it has one. Raises ReplayError."""
     cause = entry["command"]
     now = parse_time(entry["at"])
     if "." in cause["name"] and not is_outcome(cause["name"]):
@@ -141,7 +143,7 @@ def replay_entry(machine: Machine, key: str, snapshot: Snapshot | None, entry: M
             decision.result.error.message if decision and decision.result.error else "its timer does not run"
         )
         raise ReplayError(f"version {entry['version']} of {machine.id}/{key} does not replay: {why}")
-    return decision.snapshot
+    return decision
 
 
 def recorded_command(machine: str, key: str, entry: Mapping[str, Any]) -> Command:
@@ -466,6 +468,7 @@ def finish(machine: Machine, before: Snapshot, step: Step, cause: Cause, default
         step.cancelled,
         runs,
         step.stopped,
+        step.taken,
     )
 
 

@@ -7,7 +7,7 @@ snapshot from before (``before``, never shown), for an undo. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -20,10 +20,10 @@ from interlock.engine.decision import (
     Cause,
     Decision,
     ReplayError,
+    decide_again,
     finish,
     recorded_command,
     refused,
-    replay_entry,
     scope_of,
     step_from,
 )
@@ -229,34 +229,44 @@ def replay_versions(
     (`first_chart_version`). Raises ReplayError where an entry does not apply or a version is not found.
     """
     snapshot: Snapshot | None = None
-    before: Snapshot | None = None
-    for entry in history:
-        try:
-            if entry["command"]["name"] != MIGRATE:
-                snapshot = replay_entry(_version(find, chart_version), key, snapshot, entry)
-                continue
-            before, snapshot = snapshot, _replay_move(find, key, snapshot, before, entry)
-        except (CommandRefused, MappingError, Unmovable, EvaluationError, EndlessStep) as fault:
-            raise ReplayError(f"version {entry['version']} of {key} does not replay: {fault}") from None
-        chart_version = snapshot.chart_version
+    for decision in decisions_again(find, key, history, chart_version):
+        snapshot = decision.snapshot
     if snapshot is None:
         raise ReplayError(f"{key} has no history")
     return snapshot
 
 
-def _replay_move(
+def decisions_again(
+    find: FindVersion, key: str, history: Sequence[Mapping[str, Any]], chart_version: int
+) -> Iterator[Decision]:
+    """The decision of each entry of a history, in order; the arguments and errors are those of `replay_versions`."""
+    snapshot: Snapshot | None = None
+    before: Snapshot | None = None
+    for entry in history:
+        try:
+            if entry["command"]["name"] == MIGRATE:
+                decision = _move_again(find, key, snapshot, before, entry)
+                before = snapshot
+            else:
+                decision = decide_again(_version(find, chart_version), key, snapshot, entry)
+        except (CommandRefused, MappingError, Unmovable, EvaluationError, EndlessStep) as fault:
+            raise ReplayError(f"version {entry['version']} of {key} does not replay: {fault}") from None
+        snapshot = decision.snapshot
+        assert snapshot is not None
+        chart_version = snapshot.chart_version
+        yield decision
+
+
+def _move_again(
     find: FindVersion,
     key: str,
     snapshot: Snapshot | None,
     before: Snapshot | None,
     entry: Mapping[str, Any],
-) -> Snapshot:
+) -> Decision:
     if snapshot is None:
         raise ReplayError(f"version {entry['version']} of {key} does not replay: nothing was there to move")
     command, now = recorded_command(snapshot.machine, key, entry), parse_time(entry["at"])
     if is_undo(command) and before is not None:
-        decision = _undone(find, snapshot, before, command, now)
-    else:
-        decision = _moved(find, snapshot, command, now)
-    assert decision.snapshot is not None
-    return decision.snapshot
+        return _undone(find, snapshot, before, command, now)
+    return _moved(find, snapshot, command, now)

@@ -245,6 +245,20 @@ def test_an_instance_is_drawn_where_it_stands(deployment: Deployment, ticket: st
     assert b"active" in (deployment.directory / "ticket.svg").read_bytes()
 
 
+def test_the_way_of_an_instance_is_drawn(deployment: Deployment, ticket: str) -> None:
+    deployment.json("publish", ticket, "assign", "--data", '{"agent": "ann"}', "--wait", "10")
+    drawn = deployment.run("diagram", ticket, "--taken", "--format", "text").out
+    taken = [line.strip(" │") for line in drawn.splitlines() if " => " in line]
+    assert taken == ["always => queued", "assign => assigned"]
+    assert " => " not in deployment.run("diagram", ticket, "--format", "text").out
+
+
+def test_what_is_no_instance_has_taken_no_way(deployment: Deployment) -> None:
+    done = deployment.run("diagram", "ticket", "--taken")
+    assert done.code == 2
+    assert "MACHINE/KEY" in done.err
+
+
 def test_a_reader_that_goes_away_is_no_error_to_speak_of(deployment: Deployment, ticket: str) -> None:
     done = subprocess.run(
         f"interlock show {ticket} | true",

@@ -9,6 +9,7 @@ from interlock.engine.diagrams import FORMATS, DiagramError, draw
 from interlock.engine.diagrams.model import Label, Node, build_diagram
 from interlock.engine.diagrams.palette import heat_fill
 from interlock.engine.diagrams.wording import visible
+from tests.charting import Bench
 from tests.unit.test_diagrams_charts import (
     HOSTILE_NAMES,
     chart,
@@ -153,6 +154,31 @@ def test_a_taken_event_is_looked_for_outwards_as_the_machine_does() -> None:
         ("open.queued", "assign"),
     }
     assert " => escalated" in text(ticket(), taken=[("open.assigned", "escalate")])
+
+
+CROSSING = """
+id: t
+version: 1
+commands: {make: {creates: true}, go: {data: {left: {type: boolean}}}}
+initial: fork
+states:
+  fork: {on: {go: [{guard: data.left, target: west}, east]}}
+  west: {always: sea}
+  east: {always: sea}
+  sea: {type: final}
+"""
+
+
+def test_of_the_candidates_for_an_event_the_one_that_was_taken_is_highlighted() -> None:
+    bench = Bench(CROSSING)
+    bench.send("go", left=False)
+    assert bench.decision
+    taken = [arrow.definition for arrow in bench.decision.taken]
+    diagram = build_diagram(bench.machine.chart, taken=taken)
+    assert [(edge.source, edge.target) for edge in diagram.edges if edge.taken] == [
+        ("fork", "east"),
+        ("east", "sea"),
+    ]
 
 
 def test_rows_that_a_command_requires_everywhere_are_told_once_in_text() -> None:

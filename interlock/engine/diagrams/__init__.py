@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from interlock.engine.chart import Chart
+from interlock.engine.chart import Chart, TransitionDef
 from interlock.engine.diagrams.dot import dot_source
 from interlock.engine.diagrams.mermaid import mermaid_source
 from interlock.engine.diagrams.model import Diagram, DiagramError, build_diagram
@@ -46,7 +46,7 @@ def draw(
     *,
     active: Sequence[str] = (),
     counts: Mapping[str, int] | None = None,
-    taken: Sequence[tuple[str, str]] = (),
+    taken: Sequence[tuple[str, str] | TransitionDef] = (),
     timers: Mapping[str, str] | None = None,
     brief: bool = False,
 ) -> bytes:
@@ -54,8 +54,8 @@ def draw(
 
     ``active``: paths of an instance's active atomic states; they and their ancestors are highlighted.
     ``counts``: state path -> number of instances, written into the state and shown as heat; states
-    without an entry show 0; None shows nothing. ``taken``: (path of the state that was active, event) of
-    transitions to highlight; the event is looked for outwards, as the machine does. ``timers``: state
+    without an entry show 0; None shows nothing. ``taken``: transitions to highlight; or (path of the state
+    that was active, event), the event being looked for outwards, as the machine does. ``timers``: state
     path -> when its timer is due, as text. ``brief``: events only, no guards, refusals or actions. SCXML and
     XState JSON have no place for an instance: they are the chart's.
 

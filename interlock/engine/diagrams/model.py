@@ -125,6 +125,10 @@ class Diagram:
         return tuple(self.root.walk())[1:]
 
 
+Place = tuple[int, int]
+"""Line and column of a transition in its chart: which one it is, among those of one state and event."""
+
+
 @dataclass(frozen=True, slots=True)
 class Overlay:
     """What is laid over a chart; the fields are the arguments of `interlock.engine.diagrams.draw`."""
@@ -132,6 +136,7 @@ class Overlay:
     active: frozenset[str]
     counts: Mapping[str, int] | None
     taken: frozenset[tuple[str, str]]
+    arrows: frozenset[Place]
     timers: Mapping[str, str]
     brief: bool
 
@@ -141,7 +146,7 @@ def build_diagram(
     *,
     active: Sequence[str] = (),
     counts: Mapping[str, int] | None = None,
-    taken: Sequence[tuple[str, str]] = (),
+    taken: Sequence[tuple[str, str] | TransitionDef] = (),
     timers: Mapping[str, str] | None = None,
     brief: bool = False,
 ) -> Diagram:
@@ -150,12 +155,15 @@ def build_diagram(
     Raises `DiagramError` where ``active``, ``taken`` or ``timers`` name a state that the chart does not have.
     """
     known = {state.path: state for state in chart.root.walk()}
-    for path in (*active, *(source for source, _ in taken), *(timers or {})):
+    events = [each for each in taken if not isinstance(each, TransitionDef)]
+    arrows = [each for each in taken if isinstance(each, TransitionDef)]
+    for path in (*active, *(source for source, _ in events), *(timers or {})):
         _must_exist(path, known, chart)
     overlay = Overlay(
         active=frozenset(ancestor for path in active for ancestor in ancestors(path)),
         counts=counts,
-        taken=frozenset(_arrow_taken(source, event, known) for source, event in taken),
+        taken=frozenset(_arrow_taken(source, event, known) for source, event in events),
+        arrows=frozenset((each.mark.line, each.mark.column) for each in arrows),
         timers=timers or {},
         brief=brief,
     )
@@ -221,7 +229,8 @@ def _edges(state: StateDef, overlay: Overlay) -> Iterator[Edge]:
                 target=target,
                 label=label.brief() if overlay.brief or number else label,
                 inside=contains(state.path, target),
-                taken=(state.path, transition.event) in overlay.taken,
+                taken=(state.path, transition.event) in overlay.taken
+                or (transition.mark.line, transition.mark.column) in overlay.arrows,
             )
 
 
