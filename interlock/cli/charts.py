@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None)
 
-CHART_SUFFIXES = (".yaml", ".yml")
-
 
 class ReportFormat(StrEnum):
     """How `check` tells what it found."""
@@ -57,8 +55,10 @@ def check(
 
 def chart_files(path: Path) -> list[Path]:
     """The charts at ``path``, a file or a directory. Raises CliError where there is none."""
+    from interlock.statecharts.catalog import is_chart
+
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if file.suffix in CHART_SUFFIXES and file.is_file())
+        found = sorted(file for file in path.rglob("*") if is_chart(file) and file.is_file())
         if not found:
             raise CliError(Exit.NOT_FOUND, f"{path} holds no chart (*.yaml). Name a directory that does.")
         return found

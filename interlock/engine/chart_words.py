@@ -314,6 +314,7 @@ _STATE = Words(
     {
         **_STATE_WORDS,
         "id": Word(STATE_NAME, "A name for #id targets."),
+        "include": Word(_TEXT, "A file <name>.part.yaml beside or below this one: more words of this state."),
         "type": Word(Text(choices=("parallel", "final", "history")), "parallel, final or history."),
         "history": Word(Text(choices=("shallow", "deep")), "Of a history state: shallow (default) or deep."),
         "target": Word(_TARGET, "Of a history state: where to go before there is a history."),

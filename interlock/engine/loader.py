@@ -20,6 +20,7 @@ from interlock.engine.chart_outline import outline, text, texts
 from interlock.engine.chart_shape import check_shape
 from interlock.engine.chart_words import CHART
 from interlock.engine.errors import ChartError, Finding, Mark
+from interlock.engine.includes import Includes, whole_text
 from interlock.engine.spelling import did_you_mean
 from interlock.engine.yaml_source import MAX_BYTES, Entries, Node, decode, plain, raise_findings, read_yaml
 
@@ -29,17 +30,28 @@ Functions = Mapping[str, Callable[..., Any]]
 def load_chart(path: Path, *, functions: Functions | None = None) -> Chart:
     """The chart in a file. ``functions``: the application's own, that expressions may call by name.
 
-    Raises ChartError, whose findings name each place as file:line:column; OSError where there is no file.
+    Files that its states include are read too. Raises ChartError, whose findings name each place as
+    file:line:column; OSError where there is no file.
     """
     with path.open("rb") as file:
         raw = file.read(MAX_BYTES + 1)
-    return parse_chart(decode(raw, str(path)), str(path), functions=functions)
+    return _parse(decode(raw, str(path)), str(path), path.parent, functions)
 
 
 def parse_chart(source: str, file: str = "<chart>", *, functions: Functions | None = None) -> Chart:
-    """The chart in a text; ``file`` names it in findings. Raises ChartError."""
+    """The chart in a text, which includes no files; ``file`` names it in findings. Raises ChartError."""
+    return _parse(source, file, None, functions)
+
+
+def _parse(source: str, file: str, directory: Path | None, functions: Functions | None) -> Chart:
     root = read_yaml(source, file)
     findings: list[Finding] = []
+    includes = Includes(directory, findings)
+    root = includes.expand(root)
+    raise_findings(findings)
+    if includes.files:
+        source = whole_text(root)
+        read_yaml(source, file)
     check_shape(root, CHART, findings)
     raise_findings(findings)
     if not isinstance(root, Entries):

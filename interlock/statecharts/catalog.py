@@ -11,6 +11,7 @@ import structlog
 
 from interlock.engine.chart import Chart
 from interlock.engine.errors import ChartError, Finding, Mark
+from interlock.engine.includes import PART_SUFFIX
 from interlock.engine.loader import load_chart, parse_chart
 from interlock.engine.machine import Machine
 from interlock.statecharts.functions import FUNCTIONS
@@ -124,6 +125,11 @@ class Catalog:
         self._newest[chart.id] = max(chart.version, self._newest.get(chart.id, chart.version))
 
 
+def is_chart(path: Path) -> bool:
+    """Whether a file's name is a chart's, and not that of a part that charts include."""
+    return path.suffix in _SUFFIXES and not path.name.endswith(PART_SUFFIX)
+
+
 def _files(directories: Sequence[Path], findings: list[Finding]) -> list[Path]:
     found: list[Path] = []
     for directory in directories:
@@ -137,5 +143,5 @@ def _files(directories: Sequence[Path], findings: list[Finding]) -> list[Path]:
                 )
             )
             continue
-        found += sorted(path for path in directory.iterdir() if path.suffix in _SUFFIXES)
+        found += sorted(path for path in directory.iterdir() if is_chart(path))
     return found

@@ -198,3 +198,15 @@ def test_a_send_is_checked_against_the_other_charts_and_the_shipped_ones(
         told = capsys.readouterr().out
         assert expected in told, (machine, command)
         assert bool(told) is bool(expected)
+
+
+def test_the_parts_of_a_directory_are_checked_within_their_charts(
+    chart: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chart.write_text(SOUND.replace("closed: {on: {open: opened}}", "closed: {include: closed.part.yaml}"))
+    part = chart.with_name("closed.part.yaml")
+    part.write_text("on: {open: opened}\n")
+    assert run(["check", str(chart.parent)]) == Exit.DONE
+    part.write_text("on: {open: opend}\n")
+    assert run(["check", str(chart.parent)]) == Exit.INVALID
+    assert capsys.readouterr().out.startswith(f"{part}:1:12: unknown_target")
