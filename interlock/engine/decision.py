@@ -198,7 +198,7 @@ def _decide(machine: Machine, snapshot: Snapshot | None, command: Command, now: 
     _check_existence(definition, snapshot, command)
     _check_data(machine, command)
     _check_actor(definition, actor)
-    cause = _cause(command)
+    cause = cause_of(command)
     if snapshot is None:
         return _create(machine, definition, command, cause, actor, now)
     step = step_from(machine, snapshot, scope_of(snapshot, cause, actor, now), now)
@@ -228,14 +228,15 @@ def _come_back(machine: Machine, snapshot: Snapshot | None, command: Command, no
     if snapshot is None or run is None or command.name.split(".", 2)[2] != run.name:
         version, state = (snapshot.version, snapshot.state) if snapshot else (None, None)
         return Decision(Result(command.id, Status.IGNORED, machine.id, command.key, version, state, []))
-    cause = _cause(command)
+    cause = cause_of(command)
     step = step_from(machine, snapshot, scope_of(snapshot, cause, SYSTEM, now), now)
     step.running = [one for one in step.running if one is not run]
     step.take(step.select(command.name))
     return finish(machine, snapshot, step, cause, f"{machine.id}.updated")
 
 
-def _cause(command: Command) -> Cause:
+def cause_of(command: Command) -> Cause:
+    """The cause of the step that a command takes; where it names no correlation, it begins one."""
     return Cause(
         command.id,
         command.name,

@@ -20,6 +20,7 @@ from interlock.engine.decision import (
     Cause,
     Decision,
     ReplayError,
+    cause_of,
     decide_again,
     finish,
     recorded_command,
@@ -141,7 +142,7 @@ def _moved(find: FindVersion, current: Snapshot, command: Command, now: datetime
         raise CommandRefused(ErrorClass.NOT_ACCEPTED, "settled", message)
     old, new = _version(find, current.chart_version), _version(find, command.data["to"])
     given = {word: command.data[word] for word in WORDS if word in command.data}
-    cause = _cause(command)
+    cause = cause_of(command)
     step = move(old, new, current, read_map(given, old.chart, new.chart), cause, now)
     return _finished(old, new, current, step, cause)
 
@@ -150,7 +151,7 @@ def _undone(
     find: FindVersion, current: Snapshot, before: Snapshot, command: Command, now: datetime
 ) -> Decision:
     old, new = _version(find, current.chart_version), _version(find, command.data["to"])
-    cause = _cause(command)
+    cause = cause_of(command)
     # What was sent meanwhile is on its way, so the sends stay as they are now.
     begin = replace(before, version=current.version, sends=current.sends)
     step = step_from(new, begin, scope_of(begin, cause, SYSTEM, now), now)
@@ -191,18 +192,6 @@ def _finished(old: Machine, new: Machine, current: Snapshot, step: Step, cause: 
         return decision
     entry = {**orjson.loads(decision.entry), "before": orjson.Fragment(current.to_bytes())}
     return replace(decision, entry=orjson.dumps(entry))
-
-
-def _cause(command: Command) -> Cause:
-    return Cause(
-        command.id,
-        command.name,
-        command.data,
-        command.actor.model_dump() if command.actor else None,
-        command.correlation_id or command.id,
-        command.causation_id,
-        command.traceparent,
-    )
 
 
 def _version(find: FindVersion, version: int) -> Machine:

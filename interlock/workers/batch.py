@@ -175,7 +175,10 @@ class Batch:
             return refused(command.id, error, instance.now, command.machine, command.key)
         except Exception as fault:  # whatever it is, the partition goes on: the command becomes a dead letter
             log.exception("command_failed", machine=command.machine, key=command.key, command_id=command.id)
-            return self._dead_command(item, command, f"{type(fault).__name__}: {fault}")
+            # Its text may quote a private value: that is for the log's reader, who has the place too.
+            return self._dead_command(
+                item, command, f"a fault of ours, {type(fault).__name__}: see the worker's log"
+            )
 
     def _dead_command(self, item: Item, command: Command, why: str) -> Decision:
         error = Error(ErrorClass.INTERNAL, "internal", why[:500])
@@ -277,7 +280,8 @@ class Batch:
             machine_id, key, timer_id = address
             log.error("timer_failed", machine=machine_id, key=key, timer=timer_id, exc_info=fault)
             self._dead(
-                item, Error(ErrorClass.INTERNAL, "timer_failed", f"{type(fault).__name__}: {fault}"[:500])
+                item,
+                Error(ErrorClass.INTERNAL, "timer_failed", f"{type(fault).__name__}: see the worker's log"),
             )
         again = self.now + TIMER_RETRY * 2 ** min(item.failures, MAX_TIMER_RETRIES)
         member = orjson.dumps([*address, item.failures + 1])

@@ -16,7 +16,7 @@ from typing import cast
 import redis
 import structlog
 
-from interlock.engine.fencing import Word, run_script
+from interlock.engine.fencing import Word, run_script, take_marker
 from interlock.engine.ids import next_entry_id
 from interlock.engine.ingress import EXCLUSIVE, InboxEntry, admit
 from interlock.engine.keys import PartitionKeys
@@ -271,7 +271,7 @@ class Pump:
                 self._drive_again(number, keys, backlog)
             behind = isinstance(newest, list) and newest and newest[0][0] != dispatched
             deliver = deliver or bool(behind) or (isinstance(due, int) and due > 0)
-        if deliver and client.set(self._store.keys.deliver_wake, "1", nx=True, px=WAKE_MS):
+        if deliver and take_marker(client, self._store.keys.deliver_wake, WAKE_MS):
             self._wake_deliver()
         self._sweep_runs(partitions, now_ms)
 
@@ -282,7 +282,7 @@ class Pump:
         for keys in partitions:
             pipeline.zcount(keys.runs_due, "-inf", now_ms)
         due = [answer for answer in pipeline.execute(raise_on_error=False) if isinstance(answer, int)]
-        if any(due) and client.set(self._store.keys.invoke_wake, "1", nx=True, px=WAKE_MS):
+        if any(due) and take_marker(client, self._store.keys.invoke_wake, WAKE_MS):
             self._wake_invoke()
 
     def _drive_again(self, number: int, keys: PartitionKeys, backlog: int) -> None:
