@@ -15,9 +15,9 @@ CHARTS = Path(__file__).parents[1] / "charts"
 DOUBTFUL = sorted((CHARTS / "doubtful").glob("*.yaml"))
 WRONG = sorted((CHARTS / "wrong").glob("*.yaml"))
 ENGINE = Path(__file__).parents[2] / "interlock" / "engine"
-MAKERS = ("Finding", "refuse", "warning")
-MADE_BY_TESTS = {"not_utf8", "too_large"}
-"""No text file can be the fixture of these: `test_loader` makes them."""
+MAKERS = ("Finding", "refuse", "_refuse", "warning")
+MADE_BY_TESTS = {"not_utf8", "too_large", "endless_include", "included_twice"}
+"""No single text file can be the fixture of these: `test_loader` and `test_includes` make them."""
 
 SOUND = """
 id: door

@@ -345,7 +345,7 @@ def test_xstate_json_is_the_chart_in_its_words(door: Chart) -> None:
     assert closed["on"]["shut"] == {}
     assert closed["on"]["*"] == {"meta": {"ignore": True}}
     assert config["states"]["opened"]["on"]["knock"] == {"target": "#door.opened", "reenter": True}
-    assert config["states"]["opened"]["onDone"] == {"target": "#door.gone"}
+    assert config["states"]["opened"]["onDone"] == [{"target": "#door.gone"}]
     assert config["states"]["opened"]["states"]["before"] == {
         "type": "history",
         "history": "deep",
@@ -397,7 +397,7 @@ def test_xstate_invokes_with_its_own_words() -> None:
         "src": "ring",
         "id": "bell",
         "input": {"to": "context.number"},
-        "onError": {"target": "#call.over"},
+        "onError": [{"target": "#call.over"}],
         "meta": {"retry": {"attempts": 3, "interval": 2000, "backoff": 2.0}},
     }
 

@@ -13,12 +13,15 @@ import pytest
 from interlock.engine.chart_words import CHART, DEFINITIONS, Either, Named, Rows, Shape, Table, Words
 from interlock.engine.checks import check_chart
 from interlock.engine.expression_functions import FUNCTIONS
-from interlock.engine.loader import parse_chart
+from interlock.engine.loader import load_chart
 from interlock.engine.yaml_source import plain, read_yaml
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "charts.md").read_text()
-CHARTS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+CHARTS = [text for text in BLOCKS if text.startswith("id: ")]
+PARTS = {text.split()[1]: text for text in BLOCKS if text not in CHARTS}
+"""Included files by their names, which their first lines say."""
 NAMED = set(re.findall(r"`([^`\n]+)`", PAGE))
 
 
@@ -61,12 +64,14 @@ def test_the_language_has_words_to_explain() -> None:
 @pytest.mark.parametrize("word", LANGUAGE)
 def test_a_word_of_the_language_is_explained_and_shown_in_a_chart(word: str) -> None:
     assert word in NAMED
-    assert word in {key for text in CHARTS for key in keys(plain(read_yaml(text, "charts.md")))}
+    assert word in {key for text in BLOCKS for key in keys(plain(read_yaml(text, "charts.md")))}
 
 
 @pytest.mark.parametrize("text", CHARTS, ids=lambda text: text.split()[1])
-def test_a_chart_of_the_page_is_sound(text: str) -> None:
-    assert [str(finding) for finding in check_chart(parse_chart(text, "charts.md"))] == []
+def test_a_chart_of_the_page_is_sound(text: str, tmp_path: Path) -> None:
+    for name, part in {**PARTS, "chart.yaml": text}.items():
+        (tmp_path / name).write_text(part)
+    assert [str(finding) for finding in check_chart(load_chart(tmp_path / "chart.yaml"))] == []
 
 
 def test_every_function_of_expressions_is_named() -> None:

@@ -104,10 +104,9 @@ class _Writer:
             entry=self.actions(state.entry),
             exit=self.actions(state.exit),
             on={event: _one(rows) for event, rows in on.items()},
-            # A row that says nothing still takes the event.
-            onDone=_one(own[_DONE + state.path]) or own[_DONE + state.path],
+            onDone=own[_DONE + state.path],
             invoke=[] if self.brief else [_invoke(each, own) for each in state.invoke],
-            always=_one([row for each in state.always for row in self.candidates(each)]),
+            always=[row for each in state.always for row in self.candidates(each)],
             after={delay: _one(rows) for delay, rows in after.items()},
             states={child.name: self.state(child) for child in state.children},
         )
@@ -195,8 +194,8 @@ def _invoke(invoke: InvokeDef, own: Mapping[str, list[dict[str, Any]]]) -> dict[
         src=invoke.function,
         id=invoke.id,
         input=_sources(invoke.input),
-        onDone=_one(own[f"{INVOKE_DONE}{invoke.id}"]),
-        onError=_one(own[f"{INVOKE_ERROR}{invoke.id}"]),
+        onDone=own[f"{INVOKE_DONE}{invoke.id}"],
+        onError=own[f"{INVOKE_ERROR}{invoke.id}"],
         meta={"retry": retry} if invoke.attempts > 1 else {},
     )
 
@@ -219,6 +218,7 @@ def _row(row: Requirement) -> dict[str, Any]:
 
 
 def _one(rows: list[Any]) -> Any:
+    """A list's only item without the list."""
     return rows[0] if len(rows) == 1 else rows
 
 
