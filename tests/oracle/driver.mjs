@@ -4,7 +4,7 @@
 // is then true, and the steps end before.
 // An event is {"type", ...data} or {"advance": milliseconds}.
 import { createInterface } from 'node:readline';
-import { SimulatedClock, and, assign, createActor, createMachine, not, raise, stateIn } from 'xstate';
+import { SimulatedClock, and, assign, cancel, createActor, createMachine, enqueueActions, not, raise, stateIn } from 'xstate';
 
 const TICK = 10;
 
@@ -18,7 +18,6 @@ const value = (context, term) => (typeof term === 'string' ? context[term] : ter
 
 const actions = (said) => ({
   say: (_, { word }) => said.push(word),
-  send: raise((_, { event }) => ({ type: event }), { delay: (_, { delay }) => delay }),
   set: assign(({ context }, { fields }) =>
     Object.fromEntries(
       Object.entries(fields).map(([name, terms]) => [
@@ -43,18 +42,29 @@ const guard = (text) => {
   return expression;
 };
 
+// With us a second delayed raise of an id replaces the first; in XState both come.
+const later = ({ event, delay, id }) => {
+  const made = raise({ type: event }, { delay, id });
+  if (!id) return made;
+  return enqueueActions(({ enqueue }) => {
+    enqueue.cancel(id);
+    enqueue(made);
+  });
+};
+
 const exported = (said) => ({
   emit: (_, { type }) => said.push(type.replace('t.', '')),
-  raise: raise((_, { event }) => ({ type: event })),
   assign: assign(({ context }, fields) =>
     Object.fromEntries(Object.entries(fields).map(([name, text]) => [name, evaluator(text)(context)])),
   ),
 });
 
-// Guards that look at the configuration are functions of XState, which JSON cannot carry.
+// Guards that look at the configuration, and what waits under an id, are functions of XState: JSON has none.
 function revived(_, node) {
   if (node && typeof node === 'object') {
     if ('$in' in node) return stateIn(node.$in);
+    if (node.type === 'raise' && node.params) return later(node.params);
+    if (node.type === 'cancel' && node.params) return cancel(node.params.id);
     if ('$not' in node) return not(node.$not);
     if ('$and' in node) return and(node.$and);
     if (node.type === 'expression') return guard(node.params.expression);

@@ -20,7 +20,8 @@ DELAYS = (10, 20, 30, 50)
 Guard = tuple[Any, ...]
 """("less", field, number), ("odd", field), ("flag",), ("in", path), ("not", guard), ("and", guard, guard)."""
 Act = tuple[Any, ...]
-"""("say", word), ("raise", event), ("set", {field: terms}): the sum of fields and numbers."""
+"""("say", word), ("raise", event), ("set", {field: terms}): the sum of fields and numbers; ("later", event,
+milliseconds, id or ""), ("cancel", id)."""
 
 
 @dataclass
@@ -71,6 +72,7 @@ class Maker:
         self.random = random
         self.left = self.random.randint(2, 11)
         self.words = 0
+        self.waiting = 0
         self.lively = self.random.choice((0.4, 0.8, 1.2))
         """How much of everything there is; a quiet chart shows more of each single thing."""
         self.root = self._place("", 0, self.random.choice(("compound", "compound", "parallel")))
@@ -225,6 +227,12 @@ class Maker:
             acts.append(("say", f"{word}{self.words}"))
         if self._chance(raising):
             acts.append(("raise", self.random.choice((*RAISED, *COMMANDS[:1]))))
+        if self._chance(0.03):
+            self.waiting += 1
+            name = self.random.choice(("", f"w{self.waiting}"))
+            acts.append(("later", self.random.choice(RAISED), self.random.choice(DELAYS), name))
+        if self.waiting and self._chance(0.03):
+            acts.append(("cancel", f"w{self.random.randint(1, self.waiting)}"))
         if self._chance(0.15):
             name, other = self.random.sample(FIELDS, 2)
             fields = self.random.choice(({name: [name, 1]}, {name: [other], other: [name]}, {name: [0]}))
@@ -232,10 +240,13 @@ class Maker:
         return acts
 
     def _prune(self) -> None:
-        """Only events that something raises may be waited for: our loader says so."""
+        """Only what something raises may be waited for, and taken back: our loader says so."""
         unraised = set(RAISED) - self._raised()
         while any(place.on.pop(event, None) for place in self.places for event in unraised):
             unraised = set(RAISED) - self._raised()
+        waiting = {act[3] for acts in self._rows() for act in acts if act[0] == "later"}
+        for acts in self._rows():
+            acts[:] = [act for act in acts if act[0] != "cancel" or act[1] in waiting]
 
     def _stop_timers_around(self, place: Place, way: Way) -> None:
         """A history around the place may mean the place itself, which XState then enters again without leaving
@@ -247,9 +258,11 @@ class Maker:
                     inside.after = {}
 
     def _raised(self) -> set[str]:
+        return {act[1] for acts in self._rows() for act in acts if act[0] in ("raise", "later")}
+
+    def _rows(self) -> list[list[Act]]:
         rows = [acts for place in self.places for acts in (place.entry, place.exit)]
-        rows += [way.acts for place in self.places for way in place.ways()]
-        return {act[1] for acts in rows for act in acts if act[0] == "raise"}
+        return rows + [way.acts for place in self.places for way in place.ways()]
 
 
 def random_chart(seed: int) -> Place:

@@ -100,6 +100,10 @@ def _our_act(act: Act) -> dict[str, Any]:
             return {"emit": f"t.{word}"}
         case ("raise", event):
             return {"raise": event}
+        case ("later", event, delay, name):
+            return {"raise": {"event": event, "delay": f"{delay}ms"} | ({"id": name} if name else {})}
+        case ("cancel", name):
+            return {"cancel": name}
     return {"assign": {name: " + ".join(_our_term(t) for t in terms) for name, terms in act[1].items()}}
 
 
@@ -176,5 +180,12 @@ def _their_act(act: Act) -> Json:
         case ("say", word):
             return {"type": "say", "params": {"word": word}}
         case ("raise", event):
-            return {"type": "send", "params": {"event": event}}
+            return {"type": "raise", "params": {"event": event}}
+        case ("later", event, delay, name):
+            return {
+                "type": "raise",
+                "params": {"event": event, "delay": delay} | ({"id": name} if name else {}),
+            }
+        case ("cancel", name):
+            return {"type": "cancel", "params": {"id": name}}
     return {"type": "set", "params": {"fields": act[1]}}
