@@ -3,7 +3,9 @@
 The steps carry the names of the algorithm's procedures (https://www.w3.org/TR/scxml/, appendix D). Where
 SCXML and XState v5 differ, XState v5 is followed: transitions do not re-enter their source unless they say
 so, a transition of an ancestor is taken only where no region below has one, a parallel state may be the
-domain of a transition between its regions.
+domain of a transition between its regions, eventless transitions of several regions are taken in the order in
+which these came to where they are, and not again where they assigned nothing and led back. XState is not
+followed where it would leave the legal configurations; `tests/oracle` compares all else.
 """
 
 from __future__ import annotations
