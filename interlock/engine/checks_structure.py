@@ -261,23 +261,15 @@ def _domain(transition: TransitionDef) -> str:
 
 def unsaid_histories(chart: Chart) -> Iterator[Finding]:
     """A history that does not say where to go before there is one."""
-    written = (
-        outline(chart.id, root, [])
-        if isinstance(root := read_yaml(chart.source, chart.mark.file), Entries)
-        else None
-    )
-    for path, state in chart.states.items():
-        node = written.states.get(path) if written else None
-        if is_history(state) and node is not None and node.word("target") is None:
-            above = chart.states[parent(path)]
-            where = (
-                "nowhere"
-                if not state.initial
-                else f"to {state.initial[0]!r}, where {above.path or chart.id!r} begins"
-            )
+    histories = [state for state in chart.states.values() if is_history(state)]
+    root = read_yaml(chart.source, chart.mark.file) if histories else None
+    written = outline(chart.id, root, []).states if isinstance(root, Entries) else {}
+    for state in histories:
+        if state.path in written and written[state.path].word("target") is None:
+            leads = f"to {state.initial[0]!r}, the initial state" if state.initial else "into every region"
             yield warning(
                 state.mark,
                 "history_without_default",
-                f"{path!r} does not say where it leads before there is a history: it leads {where}",
+                f"{state.path!r} does not say where it leads before there is a history: it leads {leads}",
                 "Write target: with the state that is meant.",
             )
