@@ -85,6 +85,14 @@ def test_transitions_that_stay_stand_in_their_state_and_are_no_arrows() -> None:
     assert all(edge.label.notes != ("ignored",) for edge in diagram.edges)
 
 
+def test_only_what_is_forbidden_is_called_not_accepted() -> None:
+    quiet = chart(
+        "quiet", state("", state("here", on=(go("nod", "here"), go("shout", "here", forbidden=True))))
+    )
+    lines = node(build_diagram(quiet).root, "here").lines
+    assert [(label.event, label.notes) for label in lines] == [("nod", ()), ("shout", ("not accepted",))]
+
+
 def test_a_state_with_children_that_goes_to_itself_says_so_inside() -> None:
     diagram = build_diagram(player())
     assert node(diagram.root, "on").lines == (Label("reset", notes=("re-enters",)),)

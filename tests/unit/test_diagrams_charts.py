@@ -74,6 +74,7 @@ def go(
     actions: tuple[Assign | Emit | Raise, ...] = (),
     ignore: bool = False,
     reenter: bool = False,
+    forbidden: bool = False,
 ) -> TransitionDef:
     return TransitionDef(
         event=event,
@@ -85,6 +86,7 @@ def go(
         actions=actions,
         ignore=ignore,
         reenter=reenter,
+        forbidden=forbidden,
     )
 
 
@@ -188,7 +190,7 @@ def ticket() -> Chart:
             ),
             go("requeue", "open.assigned", "open.queued", actions=(emit("ticket.requeued"),)),
             go("wait", "open.assigned", "open.waiting", actions=(assign(waiting_for="data.reason"),)),
-            go("note", "open.assigned"),
+            go("note", "open.assigned", forbidden=True),
         ),
     )
     waiting = state(

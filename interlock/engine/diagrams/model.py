@@ -259,8 +259,7 @@ def _notes(transition: TransitionDef, state: StateDef) -> tuple[str, ...]:
         return ("re-enters",)
     if state.children and transition.targets == (state.path,):
         return ("starts its inside anew",)
-    does_something = transition.targets or transition.actions or transition.require or transition.guard
-    return () if does_something else ("not accepted",)
+    return ("not accepted",) if transition.forbidden else ()
 
 
 def _node(state: StateDef, name: str, edges: tuple[Edge, ...], overlay: Overlay) -> Node:
