@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from interlock.engine.chart import Assign, Chart, Emit, Raise
+from interlock.engine.chart import Action, Assign, Chart, Emit, Raise
 from interlock.engine.checks_reading import actions_of, all_transitions, handles, warning
 from interlock.engine.errors import Finding, Mark
 from interlock.engine.expressions import Expression
@@ -190,11 +190,14 @@ def leaks(chart: Chart) -> Iterator[Finding]:
 
 def _copies(chart: Chart) -> Iterator[tuple[str, Mark, str]]:
     private = {f"context.{name}" for name, field in chart.context.items() if not field.public}
-    for transition in (None, *all_transitions(chart)):
-        command = chart.commands.get(transition.event) if transition else None
-        hidden = private | {f"data.{name}" for name in (command.private if command else ())}
-        standing = [each for state in chart.states.values() for each in (*state.entry, *state.exit)]
-        for action in transition.actions if transition else standing:
+    standing = [each for state in chart.states.values() for each in (*state.entry, *state.exit)]
+    places: list[tuple[Sequence[Action], frozenset[str]]] = [(standing, frozenset())]
+    for transition in all_transitions(chart):
+        command = chart.commands.get(transition.event)
+        places.append((transition.actions, command.private if command else frozenset()))
+    for actions, fields in places:
+        hidden = private | {f"data.{name}" for name in fields}
+        for action in actions:
             for name, value in action.fields.items() if isinstance(action, Assign) else ():
                 if value.source.strip() in hidden:
                     yield name, action.mark, value.source.strip()
