@@ -33,9 +33,21 @@ def configure(settings: Settings) -> None:
         if as_json
         else [*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_ErrorStream,
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(
         level=max(level, logging.WARNING), stream=sys.stderr, format="%(name)s: %(message)s", force=True
     )
+
+
+class _ErrorStream:
+    """Writes to what ``sys.stderr`` is at that moment: a logger may outlive the stream that it began with."""
+
+    def __init__(self, *_names: object) -> None:
+        pass
+
+    def msg(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201  this is where the log goes
+
+    log = debug = info = warn = warning = error = critical = fatal = exception = msg

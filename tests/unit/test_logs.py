@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
 from collections.abc import Iterator
 
 import orjson
@@ -57,3 +59,17 @@ def test_lines_for_machines_are_json(capsys: pytest.CaptureFixture[str]) -> None
     structlog.get_logger().warning("server_lost", error="ConnectionError")
     line = orjson.loads(capsys.readouterr().err)
     assert (line["event"], line["level"], line["error"]) == ("server_lost", "warning", "ConnectionError")
+
+
+def test_a_logger_outlives_the_stream_that_it_began_with(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(Settings(log_format="json"))
+    first = io.StringIO()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", first)
+        logger = structlog.get_logger().bind()
+        logger.warning("while_it_is_open")
+    first.close()
+    logger.warning("after_it_was_closed")
+    assert "after_it_was_closed" in capsys.readouterr().err
