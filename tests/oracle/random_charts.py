@@ -171,6 +171,11 @@ class Maker:
             way.guard = self._guard(event in COMMANDS)
         if self._chance(0.8):
             way.targets = self._targets(place)
+        if event in COMMANDS[1:] and self._chance(0.08):
+            # Only where nothing raised can do it again: timers that arm two of their kind have no end.
+            self.waiting += 1
+            name = self.random.choice(("", f"w{self.waiting}"))
+            way.acts.append(("later", self.random.choice(RAISED), self.random.choice(DELAYS), name))
         if event in COMMANDS and self._chance(0.3):
             way.acts.append(("set", {FUEL: [0]}))
         way.reenter = self._chance(0.2)
@@ -227,10 +232,6 @@ class Maker:
             acts.append(("say", f"{word}{self.words}"))
         if self._chance(raising):
             acts.append(("raise", self.random.choice((*RAISED, *COMMANDS[:1]))))
-        if self._chance(0.03):
-            self.waiting += 1
-            name = self.random.choice(("", f"w{self.waiting}"))
-            acts.append(("later", self.random.choice(RAISED), self.random.choice(DELAYS), name))
         if self.waiting and self._chance(0.03):
             acts.append(("cancel", f"w{self.random.randint(1, self.waiting)}"))
         if self._chance(0.15):

@@ -35,7 +35,7 @@ def xstate() -> Path:
 
 
 def test_random_charts_do_what_they_do_in_xstate(xstate: Path) -> None:
-    tally = compare(xstate, range(1500), events=10)
+    tally = compare(xstate, range(1000), events=10)
     assert not tally.differences, "\n".join(tally.differences[:5])
     # What is compared is worth it.
     assert tally["whole"] > 0.85 * tally["charts"]
