@@ -8,8 +8,15 @@ from typing import Any
 import fakeredis
 import pytest
 import redis
+import structlog
 
 from interlock.engine.embedded import EmbeddedServer
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_is_unconfigured() -> None:
+    """A test that runs a process's main function configures the log for all that follow; not here."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

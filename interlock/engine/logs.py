@@ -34,7 +34,6 @@ def configure(settings: Settings) -> None:
         else [*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_ErrorStream,
-        cache_logger_on_first_use=True,
     )
     logging.basicConfig(
         level=max(level, logging.WARNING), stream=sys.stderr, format="%(name)s: %(message)s", force=True
