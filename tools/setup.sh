@@ -9,13 +9,19 @@ if ! .venv/bin/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:
     rm -rf .venv
 fi
 
-if command -v uv >/dev/null 2>&1; then
+with_uv() {
     # Where no interpreter fits, uv fetches one of its own.
-    [ -e .venv ] || uv venv --quiet --python "${python:-3.13}" .venv
-    export VIRTUAL_ENV="$PWD/.venv"
-    uv pip install --quiet --require-hashes -r "$lock"
-    uv pip install --quiet --no-deps --no-build-isolation -e .
-    exit 0
+    { [ -e .venv ] || uv venv --quiet --python "${python:-3.13}" .venv; } &&
+        VIRTUAL_ENV="$PWD/.venv" uv pip install --quiet --require-hashes -r "$lock" &&
+        VIRTUAL_ENV="$PWD/.venv" uv pip install --quiet --no-deps --no-build-isolation -e .
+}
+
+if command -v uv >/dev/null 2>&1; then
+    if with_uv; then
+        exit 0
+    fi
+    # It has settings of its own for certificates and indexes, which may lack what pip's have.
+    echo "uv did not manage; going on with pip" >&2
 fi
 
 if [ -z "$python" ] && [ ! -e .venv ]; then
