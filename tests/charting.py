@@ -7,10 +7,11 @@ from typing import Any
 
 import orjson
 
-from interlock.engine.decision import Decision, decide, fire
+from interlock.engine.decision import decide, fire
 from interlock.engine.loader import parse_chart
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Actor, Command, Result, parse_time
+from interlock.engine.outcome import Decision
 from interlock.engine.snapshot import Snapshot
 
 START = datetime(2026, 1, 1, 9, 0, tzinfo=UTC)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from interlock.engine.chart import StateDef
-from interlock.engine.decision import Decision
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Actor, Command
 from interlock.engine.migration_command import MIGRATE, first_chart_version, migrate, replay_versions
+from interlock.engine.outcome import Decision
 from tests.charting import Bench
 
 

@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from interlock.engine.decision import SYSTEM, Cause, scope_of, step_from
+from interlock.engine.decision import SYSTEM, scope_of, step_from
 from interlock.engine.errors import InterlockError
 from interlock.engine.expressions import EvaluationError
 from interlock.engine.machine import Arrow, Machine, Node
 from interlock.engine.migration_map import MigrationMap, unnamed
+from interlock.engine.outcome import Cause
 from interlock.engine.snapshot import Running, Snapshot, Timer
 from interlock.engine.step import Step
 

@@ -15,25 +15,14 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-from interlock.engine.decision import (
-    SYSTEM,
-    Cause,
-    Decision,
-    ReplayError,
-    cause_of,
-    decide_again,
-    finish,
-    recorded_command,
-    refused,
-    scope_of,
-    step_from,
-)
+from interlock.engine.decision import SYSTEM, ReplayError, decide_again, recorded_command, scope_of, step_from
 from interlock.engine.errors import CommandRefused, ErrorClass
 from interlock.engine.expressions import EvaluationError
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Command, Error, Result, Status, parse_time
 from interlock.engine.migration import Unmovable, move
 from interlock.engine.migration_map import WORDS, MappingError, read_map
+from interlock.engine.outcome import Cause, Decision, cause_of, finish, refused
 from interlock.engine.snapshot import Snapshot, public_context
 from interlock.engine.step import EndlessStep, Step
 

@@ -16,10 +16,10 @@ from typing import Any, cast
 import orjson
 import uuid_utils
 
-from interlock.engine.decision import Decision
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Command
 from interlock.engine.migration_command import MIGRATE, migrate
+from interlock.engine.outcome import Decision
 from interlock.engine.publishing import Publisher
 from interlock.engine.snapshot import Snapshot
 from interlock.engine.store import Store

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import structlog
 
-from interlock.engine.decision import Decision, decide, fire, refused
+from interlock.engine.decision import decide, fire
 from interlock.engine.errors import CommandRefused, ErrorClass, InterlockError
 from interlock.engine.fencing import Operation
 from interlock.engine.keys import Keys, PartitionKeys
@@ -22,6 +22,7 @@ from interlock.engine.machine import Machine
 from interlock.engine.messages import Command, Error, Result, Status, format_time, parse_time, time_to_ms
 from interlock.engine.migration_command import MIGRATE, migrate, versions_of
 from interlock.engine.outages import due_despite
+from interlock.engine.outcome import Decision, refused
 from interlock.engine.snapshot import CorruptSnapshot, DelayedSend, Snapshot, Timer
 from interlock.workers.items import Address, Item
 

@@ -87,7 +87,7 @@ GUARDS = [
     ),
     Guard(
         4,
-        "engine/decision.py",
+        "engine/outcome.py",
         "types = step.emitted or [default_event]",
         "types = step.emitted",
         "contract/test_drain.py::test_version_history_and_announced_changes_agree_and_history_replays",

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from interlock.engine.decision import SYSTEM, Cause, Decision, scope_of, step_from
+from interlock.engine.decision import SYSTEM, scope_of, step_from
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Result
+from interlock.engine.outcome import Cause, Decision
 from interlock.engine.snapshot import Snapshot
 from interlock.engine.step import EndlessStep
 from tests.charting import Bench

@@ -10,9 +10,10 @@ from typing import Any
 import yaml
 
 from interlock.engine.chart import StateDef, TransitionDef
-from interlock.engine.decision import Decision, arrows_taken, decide, fire
+from interlock.engine.decision import arrows_taken, decide, fire
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Command, format_time, parse_time
+from interlock.engine.outcome import Decision
 from interlock.engine.snapshot import Snapshot
 from interlock.statecharts.catalog import Catalog
 

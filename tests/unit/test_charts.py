@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from interlock.engine.decision import Decision
+from interlock.engine.outcome import Decision
 
 from .chart_cells import CHARTS, Table, outcome
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from interlock.engine.decision import Decision, decide, replay
+from interlock.engine.decision import decide, replay
 from interlock.engine.invoking import Run
 from interlock.engine.messages import Command
+from interlock.engine.outcome import Decision
 from interlock.engine.snapshot import Snapshot
 from tests.charting import Bench
 

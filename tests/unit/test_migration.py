@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from interlock.engine.decision import Decision, ReplayError
+from interlock.engine.decision import ReplayError
 from interlock.engine.messages import Actor, Command, Status
 from interlock.engine.migration_command import MIGRATE, migrate, replay_versions
+from interlock.engine.outcome import Decision
 from tests.charting import compile_chart
 from tests.migrating import Moving
 

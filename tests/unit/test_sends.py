@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from interlock.engine.decision import Decision, decide, replay
+from interlock.engine.decision import decide, replay
 from interlock.engine.messages import Actor, Command, format_time
+from interlock.engine.outcome import Decision
 from interlock.engine.sending import HOP_LIMIT
 from interlock.engine.snapshot import Snapshot
 from tests.charting import START, Bench
