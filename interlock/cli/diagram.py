@@ -122,13 +122,31 @@ def _chart_by_id(name: str) -> Chart:
 
     catalog = Catalog.load(settings().charts)
     machine = catalog.machine(name)
-    if machine is None:
+    if machine is not None:
+        return machine.chart
+    registered = _registered_chart(name)
+    if registered is None:
         known = ", ".join(sorted({chart.id for chart in catalog.charts}))
         raise CliError(
             Exit.NOT_FOUND,
             f"{name} is no file and no chart's id. Name a file, MACHINE/KEY, or one of: {known}.",
         )
-    return machine.chart
+    return registered
+
+
+def _registered_chart(name: str) -> Chart | None:
+    """The newest chart of this id that workers have registered; None where there is none, or no server."""
+    from interlock.cli.server import Server
+    from interlock.engine.errors import ServerUnreachable
+
+    try:
+        return Server().latest(name)
+    except ServerUnreachable:
+        return None
+    except CliError as error:
+        if error.code is not Exit.NOT_FOUND:
+            raise
+        return None
 
 
 def _with_counts(chart: Chart, counts: bool) -> Scene:

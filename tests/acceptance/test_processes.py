@@ -136,6 +136,13 @@ def test_a_chart_of_ones_own_runs_beside_the_shipped_ones(tmp_path: Path) -> Non
                 timeout=30,
             )
             assert orjson.loads(done.stdout)["state"] == [state]
+        drawn = subprocess.run(
+            [*PROGRAM, "diagram", "door", "--format", "text"],
+            env=clean_environment(INTERLOCK_REDIS_URL=url),
+            capture_output=True,
+            timeout=30,
+        )
+        assert b"opened" in drawn.stdout, "a registered chart is known wherever its server is"
 
 
 def test_workers_refuse_a_chart_with_a_mistake_and_name_its_line(tmp_path: Path) -> None:
