@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from types import FrameType
@@ -61,7 +62,9 @@ class _Server(uvicorn.Server):
         self._deployment = deployment
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.force_exit = self.should_exit
+        if self.should_exit:
+            # Not by `force_exit`: from Python 3.12.1 on the event loop waits even then until all connections close.
+            os._exit(128 + sig)
         self._deployment.commands.stopping = True
         super().handle_exit(sig, frame)
 

@@ -94,7 +94,7 @@ def test_a_second_signal_ends_it_at_once(
             process.wait(1)
         assert process.poll() is None, "it waits for the request that is under way"
         process.send_signal(signal.SIGTERM)
-        process.wait(5)
+        assert process.wait(5) == 128 + signal.SIGTERM
 
 
 def test_serve_without_a_server_ends_with_5_and_shows_no_password() -> None:
