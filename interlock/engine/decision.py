@@ -13,7 +13,7 @@ from interlock.engine.chart import CommandDef, Requirement
 from interlock.engine.errors import CommandRefused, ErrorClass, InterlockError
 from interlock.engine.expressions import EvaluationError, Scope
 from interlock.engine.invoking import is_outcome
-from interlock.engine.machine import Arrow, Machine
+from interlock.engine.machine import Machine
 from interlock.engine.messages import Actor, Command, Error, Result, Status, format_time, parse_time
 from interlock.engine.outcome import Cause, Decision, cause_of, finish, refused
 from interlock.engine.snapshot import RAISE, Snapshot
@@ -303,13 +303,3 @@ def _create(
     _check_rows(definition.require, step.scope)
     step.start()
     return finish(machine, blank, step, cause, f"{machine.id}.created")
-
-
-def arrows_taken(machine: Machine, snapshot: Snapshot | None, command: Command, now: datetime) -> list[Arrow]:
-    """The arrows that ``command`` would select, for explanations; empty where it is refused before."""
-    if snapshot is None or snapshot.done:
-        return []
-    cause = Cause(command.id, command.name, command.data, None, None, None, None)
-    return step_from(machine, snapshot, scope_of(snapshot, cause, _actor(command.actor), now), now).select(
-        command.name
-    )

@@ -4,43 +4,24 @@ from __future__ import annotations
 
 import http.server
 import queue
-import signal
-import subprocess
 import threading
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
 import pytest
 
-from tests.acceptance.deployment import PROGRAM, Delivery, Deployment, Receiver, clean_environment, wait_for
+from tests.acceptance.deployment import Delivery, Deployment, Receiver, running_dev
 
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """One deployment for all tests of this process; each test uses keys of its own."""
-    directory = tmp_path_factory.mktemp("deployment")
-    environment = clean_environment(
-        INTERLOCK_SECRET_KEY_FILE=str(directory / "secret.key"),
+    with running_dev(
+        tmp_path_factory.mktemp("deployment"),
         INTERLOCK_WEBHOOK_ALLOW_CIDRS="127.0.0.0/8",
         INTERLOCK_WEBHOOK_RETRY_SCHEDULE="0.1,0.2,0.5",
-    )
-    log = (directory / "dev.log").open("wb")
-    process = subprocess.Popen(
-        [*PROGRAM, "dev", "--data-dir", str(directory / "data")], cwd=directory, env=environment, stderr=log
-    )
-    status = directory / "data" / "dev.json"
-    try:
-        wait_for(status.exists, process)
-        url = orjson.loads(status.read_bytes())["redis_url"]
-        yield Deployment(url, directory, environment | {"INTERLOCK_REDIS_URL": url})
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        log.close()
+    ) as running:
+        yield running
 
 
 @pytest.fixture

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,3 +104,28 @@ class Receiver:
     url: str
     arrived: queue.Queue[Delivery]
     answers: queue.Queue[int]
+
+
+@contextmanager
+def running_dev(directory: Path, *arguments: str, **settings: str) -> Iterator[Deployment]:
+    """`interlock dev` on ``directory``'s data, told to stop at the end; its log is ``dev.log`` there."""
+    status = directory / "data" / "dev.json"
+    status.unlink(missing_ok=True)
+    environment = clean_environment(INTERLOCK_SECRET_KEY_FILE=str(directory / "secret.key"), **settings)
+    with (directory / "dev.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*PROGRAM, "dev", "--data-dir", str(directory / "data"), *arguments],
+            cwd=directory,
+            env=environment,
+            stderr=log,
+        )
+        try:
+            wait_for(status.exists, process)
+            url = orjson.loads(status.read_bytes())["redis_url"]
+            yield Deployment(url, directory, environment | {"INTERLOCK_REDIS_URL": url})
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()

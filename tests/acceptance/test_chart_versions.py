@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-import orjson
-
-from tests.acceptance.deployment import PROGRAM, Deployment, clean_environment, wait_for
+from tests.acceptance.deployment import Deployment, running_dev
 
 V1 = """\
 id: order
@@ -27,25 +22,9 @@ V2 = V1.replace("version: 1", "version: 2").replace("packed", "boxed").replace("
 MAP = "states: {packed: boxed}\ncontext: {remark: context.note}\n"
 
 
-@contextmanager
-def running(directory: Path) -> Iterator[Deployment]:
+def running(directory: Path) -> AbstractContextManager[Deployment]:
     """`interlock dev` on the directory's data, with the charts that stand in it now."""
-    status = directory / "data" / "dev.json"
-    status.unlink(missing_ok=True)
-    environment = clean_environment(INTERLOCK_SECRET_KEY_FILE=str(directory / "secret.key"))
-    with (directory / "dev.log").open("ab") as log:
-        arguments = ["dev", "--data-dir", str(directory / "data"), "--charts", str(directory / "charts")]
-        process = subprocess.Popen([*PROGRAM, *arguments], cwd=directory, env=environment, stderr=log)
-        try:
-            wait_for(status.exists, process)
-            url = orjson.loads(status.read_bytes())["redis_url"]
-            yield Deployment(url, directory, environment | {"INTERLOCK_REDIS_URL": url})
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+    return running_dev(directory, "--charts", str(directory / "charts"))
 
 
 def send(deployment: Deployment, key: str, name: str) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 
 from interlock.engine.chart import StateDef, TransitionDef
-from interlock.engine.decision import arrows_taken, decide, fire
+from interlock.engine.decision import SYSTEM, decide, fire, scope_of, step_from
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Command, format_time, parse_time
-from interlock.engine.outcome import Decision
+from interlock.engine.outcome import Decision, cause_of
 from interlock.engine.snapshot import Snapshot
 from interlock.statecharts.catalog import Catalog
 
@@ -47,11 +47,20 @@ class Play:
             id=f"c{self.sent}",
             actor=table.actors[actor or table.by.get(name, "default")],
         )
-        for arrow in arrows_taken(table.machine, self.snapshot, command, self.now):
-            self.taken.add(str(arrow.definition.mark))
+        self._note_selected(command)
         decision = decide(table.machine, self.snapshot, command, self.now)
         self.snapshot = decision.snapshot or self.snapshot
         return decision
+
+    def _note_selected(self, command: Command) -> None:
+        """Keep which transitions the command selects, those too whose rows then refuse it."""
+        machine, snapshot = self.table.machine, self.snapshot
+        if snapshot is None or snapshot.done:
+            return
+        actor = command.actor.model_dump() if command.actor else SYSTEM
+        scope = scope_of(snapshot, cause_of(command), actor, self.now)
+        for arrow in step_from(machine, snapshot, scope, self.now).select(command.name):
+            self.taken.add(str(arrow.definition.mark))
 
     def ring(self, delay: str) -> Decision:
         """Let the running timer with this delay come due."""
