@@ -306,8 +306,8 @@ class _Reader:
                 return Named(written)
             case {"type": "expression", "params": {"expression": str(text)}}:
                 return Text(text)
-            case {"type": str(name)} if name:
-                return Named(name, written.get("params"))
+            case {"type": str(name), **rest} if name:
+                return Named(name, rest.get("params"))
         raise NotReadable("a guard is a name, or an object with its 'type'", _at(place, "guard"))
 
     def _invocations(self, written: Any, path: Path, place: str) -> Iterator[Invocation]:
