@@ -40,7 +40,8 @@ class Step:
     ``active``: mask of the configuration; ``context``: replaced, never changed in place; ``emitted``: event
     types in order; ``taken``: the arrows taken; ``timers``: those that run; ``sent``: commands to other
     instances; ``delayed``: those of earlier steps that still wait; ``cancelled``: those that wait no more;
-    ``starting``: mask of the states whose functions are to be run; ``running``, ``stopped``: those of earlier steps.
+    ``starting``: mask of the states whose functions are to be run; ``running``, ``stopped``: those of earlier steps;
+    ``defaulted``: mask of the states that the microstep enters by their initial.
     Raises EvaluationError out of any method where an expression fails, EndlessStep after ``MICROSTEP_LIMIT``
     microsteps.
     """
@@ -49,6 +50,7 @@ class Step:
         "active",
         "cancelled",
         "context",
+        "defaulted",
         "delayed",
         "done",
         "emitted",
@@ -98,6 +100,7 @@ class Step:
         self.running: list[Running] = running or []
         self.stopped: Sequence[Running] = ()
         self.starting = 0
+        self.defaulted = 0
         self.sent: Sequence[Sent] = ()
         self.cancelled: Sequence[DelayedSend] = ()
         self.delayed: list[DelayedSend] = delayed or []
@@ -136,7 +139,7 @@ class Step:
     def _completed(self, node: Node, mask: int) -> int:
         """``mask`` and what is entered by default where a state in it has no child in it."""
         if node.kind == "parallel":
-            mask = self._regions(node, mask)
+            mask = self._regions(node, mask, default=True)
         inside = [child for child in node.children if mask & (child.bit | child.below)]
         if node.kind == "compound" and not inside:
             return self._descendants(node, mask)
@@ -304,7 +307,7 @@ class Step:
 
     def _entries(self, arrows: Sequence[Arrow]) -> int:
         """computeEntrySet."""
-        mask = 0
+        mask = self.defaulted = 0
         by_history = False
         for arrow in arrows:
             mask = self._entries_of(arrow, mask)
@@ -313,7 +316,7 @@ class Step:
             # A history that stands for the arrow's own source, or for a state in it: XState enters what lies around
             # without having left it. Its actions run again, as there; but no second state of a region is entered,
             # and nothing in a state that another arrow has left.
-            mask = 0
+            mask = self.defaulted = 0
             for arrow in arrows:
                 domain = domain_of(arrow, self._effective_targets(arrow.targets))
                 if domain is None or domain.bit & self.active:
@@ -333,18 +336,23 @@ class Step:
             mask = self._descendants(target, mask)
             if target is domain:
                 mask &= ~stays
+                self.defaulted &= ~stays
         for target in effective:
             mask = self._ancestors(target, domain, mask)
         if domain and domain.kind == "parallel":
-            mask = self._regions(domain, mask)
+            mask = self._regions(domain, mask, default=False)
         return mask
 
-    def _descendants(self, node: Node, mask: int) -> int:
-        """addDescendantStatesToEnter: ``mask`` and the node with what is entered by default below it."""
+    def _descendants(self, node: Node, mask: int, *, default: bool = True) -> int:
+        """addDescendantStatesToEnter: ``mask`` and the node with what is entered by default below it. ``default``:
+        the node's own initial counts as taken (W3C: always; XState: neither behind a history nor in a region that
+        is entered for the sake of another)."""
+        if node.initial_actions and default and node.path not in self.recorded:
+            self.defaulted |= node.bit
         if node.is_history:
             targets = self._effective_targets([node])
             for target in targets:
-                mask = self._descendants(target, mask)
+                mask = self._descendants(target, mask, default=False)
             for target in targets:
                 mask = self._ancestors(target, node.parent, mask)
             return mask
@@ -355,7 +363,7 @@ class Step:
                 for effective in self._effective_targets([target]):
                     mask = self._ancestors(effective, node, mask)
         elif node.kind == "parallel":
-            mask = self._regions(node, mask)
+            mask = self._regions(node, mask, default=True)
         return mask
 
     def _ancestors(self, node: Node, top: Node | None, mask: int) -> int:
@@ -367,13 +375,13 @@ class Step:
                 break
             mask |= ancestor.bit
             if ancestor.kind == "parallel":
-                mask = self._regions(ancestor, mask)
+                mask = self._regions(ancestor, mask, default=False)
         return mask
 
-    def _regions(self, node: Node, mask: int) -> int:
+    def _regions(self, node: Node, mask: int, *, default: bool) -> int:
         for child in node.children:
             if not child.is_history and not mask & (child.bit | child.below):
-                mask = self._descendants(child, mask)
+                mask = self._descendants(child, mask, default=default)
         return mask
 
     def _enter(self, mask: int) -> None:
@@ -390,6 +398,9 @@ class Step:
                 self._arm(arrow)
             if node.invokes:
                 self.starting |= node.bit
+            for place in (node, *node.histories) if self.defaulted else ():
+                if place.bit & self.defaulted:
+                    self._run(place.initial_actions)
             if node.kind == "final":
                 self._complete(node, completed)
         if self.done:
