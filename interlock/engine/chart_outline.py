@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from interlock.engine.chart import StateKind
@@ -135,18 +135,19 @@ def texts(node: Node | None) -> list[tuple[str, Mark]]:
 
 
 _STANDS = "has no place in"
-_LEAF_ONLY = {
+MISPLACED: Mapping[str, tuple[str, ...]] = {
     "final": ("states", "initial", "on", "onDone", "always", "after", "invoke", "history", "target"),
     "history": ("states", "initial", "on", "onDone", "always", "after", "invoke", "entry", "exit", "tags"),
     "atomic": ("initial", "onDone", "history", "target"),
     "compound": ("history", "target"),
     "parallel": ("initial", "history", "target"),
 }
+"""Words that have no place in a state of each kind."""
 
 
 def _check_kind(node: StateNode, made: Outline, findings: list[Finding]) -> None:
     kind = "history" if node.kind.endswith("_history") else node.kind
-    for word in _LEAF_ONLY[kind]:
+    for word in MISPLACED[kind]:
         if node.entries and word in node.entries.keys:
             article = "an" if kind == "atomic" else "a"
             message = f"{word!r} {_STANDS} {article} {kind} state"
