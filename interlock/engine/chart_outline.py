@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from interlock.engine.chart import StateKind
@@ -96,7 +96,7 @@ def outline(chart_id: str, root: Entries, findings: list[Finding]) -> Outline:
     made = Outline(chart_id)
     for node in _walk("", root, root.mark):
         made.states[node.path] = node
-        _check_kind(node, made, findings)
+        _check_kind(node, findings)
         _take_id(node, made, findings)
     return made
 
@@ -135,18 +135,19 @@ def texts(node: Node | None) -> list[tuple[str, Mark]]:
 
 
 _STANDS = "has no place in"
-_LEAF_ONLY = {
+MISPLACED: Mapping[str, tuple[str, ...]] = {
     "final": ("states", "initial", "on", "onDone", "always", "after", "invoke", "history", "target"),
     "history": ("states", "initial", "on", "onDone", "always", "after", "invoke", "entry", "exit", "tags"),
     "atomic": ("initial", "onDone", "history", "target"),
     "compound": ("history", "target"),
     "parallel": ("initial", "history", "target"),
 }
+"""Words that have no place in a state of each kind."""
 
 
-def _check_kind(node: StateNode, made: Outline, findings: list[Finding]) -> None:
+def _check_kind(node: StateNode, findings: list[Finding]) -> None:
     kind = "history" if node.kind.endswith("_history") else node.kind
-    for word in _LEAF_ONLY[kind]:
+    for word in MISPLACED[kind]:
         if node.entries and word in node.entries.keys:
             article = "an" if kind == "atomic" else "a"
             message = f"{word!r} {_STANDS} {article} {kind} state"
@@ -158,10 +159,6 @@ def _check_kind(node: StateNode, made: Outline, findings: list[Finding]) -> None
         findings.append(
             Finding(node.mark, "missing_initial", f"{_named(node)} has states but no 'initial'", hint)
         )
-    above = made.states.get(parent(node.path)) if node.path else None
-    if above and above.kind == "parallel" and kind == "final":
-        message = "a final state cannot be a region of a parallel state"
-        findings.append(Finding(node.mark, "final_region", message, "Put it into a region."))
 
 
 def _named(node: StateNode) -> str:

@@ -165,6 +165,18 @@ def _can_be_done(state: StateDef) -> bool:
     return any(child.kind == "final" for child in state.children)
 
 
+def final_regions(chart: Chart) -> Iterator[Finding]:
+    """A final state that is itself a region: it is there from the start, so that nothing waits for it."""
+    for state in chart.states.values():
+        if state.kind == "final" and state.path and chart.states[parent(state.path)].kind == "parallel":
+            yield warning(
+                state.mark,
+                "final_region",
+                f"{state.path!r} is final as soon as the parallel state around it is entered",
+                "Put it into a region.",
+            )
+
+
 def eventless_loops(chart: Chart) -> Iterator[Finding]:
     """Unguarded ``always`` transitions that lead back to where they began: a step that would never end."""
     arrows = {path: _unguarded(state) for path, state in chart.states.items()}

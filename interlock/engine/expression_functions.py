@@ -21,6 +21,9 @@ MAX_STRING = 65_536
 """Characters of a string made at run time."""
 MAX_ITEMS = 10_000
 """Items of a list or object made at run time."""
+MAX_PARTS = 100_000
+MAX_CHARACTERS = 1_048_576
+"""Values, and characters of strings and keys, in all that an expression gives, however deep they lie."""
 MAX_INTEGER = 2**63 - 1
 _MAX_DEPTH = 64
 
@@ -63,7 +66,35 @@ def bounded(value: Any) -> Any:
         if len(value) > MAX_STRING:
             raise EvaluationError(f"a string over {MAX_STRING} characters")
     elif kind in (list, dict) and len(value) > MAX_ITEMS:
-        raise EvaluationError(f"a {kind_of(value)} over {MAX_ITEMS} items")
+        raise EvaluationError(f"an {kind_of(value)} over {MAX_ITEMS} items")
+    return value
+
+
+def measured(value: Any) -> Any:
+    """The value itself. Raises EvaluationError where all that lies in it is too much.
+
+    Lists that hold one list twice are small in memory and have no end as JSON: it counts what JSON would hold.
+    """
+    parts = characters = depth = 0
+    level = [value]
+    while level:
+        below: list[Any] = []
+        for part in level:
+            kind = type(part)
+            if kind is str:
+                characters += len(part)
+            elif kind is list:
+                below += part
+            elif kind is dict:
+                characters += sum(map(len, part))
+                below += part.values()
+            if parts + len(below) > MAX_PARTS or characters > MAX_CHARACTERS:
+                raise EvaluationError(f"a value over {MAX_PARTS} parts or {MAX_CHARACTERS} characters in all")
+        parts += len(below)
+        depth += 1
+        if depth > _MAX_DEPTH:
+            raise EvaluationError(f"a value nested over {_MAX_DEPTH} levels")
+        level = below
     return value
 
 
@@ -195,7 +226,11 @@ def float_(value: Any) -> float:
 
 def str_(value: Any) -> str:
     """``str(x)``: a string as it is, anything else as JSON: ``str(3)`` is '3', ``str(null)`` is 'null'."""
-    return value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    return (
+        value
+        if isinstance(value, str)
+        else orjson.dumps(measured(value), option=orjson.OPT_SORT_KEYS).decode()
+    )
 
 
 def bool_(value: Any) -> bool:
@@ -247,7 +282,7 @@ def merge(*objects: Any) -> dict[str, Any]:
 def unique(rows: Any) -> list[Any]:
     """``unique(list)``: a new list with each value once, where it came first; null gives an empty list."""
     seen: dict[bytes, Any] = {}
-    for row in () if rows is None else _expect(rows, "array", "unique"):
+    for row in () if rows is None else measured(_expect(rows, "array", "unique")):
         seen.setdefault(orjson.dumps(row, option=orjson.OPT_SORT_KEYS), row)
     return list(seen.values())
 

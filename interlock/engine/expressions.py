@@ -23,7 +23,7 @@ import orjson
 
 from interlock.engine.errors import InterlockError
 from interlock.engine.expression_compiler import Compiler, Problem, Run
-from interlock.engine.expression_functions import FUNCTIONS, EvaluationError
+from interlock.engine.expression_functions import FUNCTIONS, EvaluationError, measured
 
 __all__ = [
     "FUNCTIONS",
@@ -83,7 +83,8 @@ class Expression:
     def evaluate(self, scope: Scope) -> Any:
         """The value, a JSON value. Raises EvaluationError, never anything else."""
         try:
-            return self.run(scope)
+            value = self.run(scope)
+            return measured(value) if type(value) in (list, dict) else value
         except EvaluationError:
             raise
         except Exception as error:

@@ -5,8 +5,10 @@ The chart's is made of the loader's own table, so an editor completes exactly wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
+from interlock.engine.chart_outline import MISPLACED
 from interlock.engine.chart_words import CHART, DEFINITIONS, json_schema
 from interlock.engine.messages import ActorKind, Command
 from interlock.engine.settings import Settings
@@ -19,12 +21,39 @@ _NULLABLE = {"type": ["string", "null"]}
 def chart_schema() -> dict[str, Any]:
     """Schema of a chart file. YAML keys that are written as numbers count as strings."""
     definitions = {name: json_schema(shape) for name, shape in DEFINITIONS.items()}
+    definitions["state"]["allOf"] = [
+        _of_kind("final", {"properties": {"type": {"const": "final"}}, "required": ["type"]}),
+        _of_kind("history", {"properties": {"type": {"const": "history"}}, "required": ["type"]}),
+        _of_kind("parallel", _PARALLEL, required=["states"]),
+        _of_kind("compound", {**_HAS_STATES, "not": {"required": ["type"]}}, required=["initial"]),
+        _of_kind("atomic", {"not": {"anyOf": [{"required": ["type"]}, _HAS_STATES]}}),
+    ]
+    root = json_schema(CHART)
+    root["properties"]["states"]["minProperties"] = 1
     return {
         "$schema": DRAFT_07,
         "title": "Interlock statechart",
-        **json_schema(CHART),
+        **root,
+        "if": _PARALLEL,
+        "then": {"properties": {"initial": False}},
+        "else": {"required": ["initial"]},
         "definitions": definitions,
     }
+
+
+_PARALLEL: dict[str, Any] = {"properties": {"type": {"const": "parallel"}}, "required": ["type"]}
+_HAS_STATES: dict[str, Any] = {"properties": {"states": {"minProperties": 1}}, "required": ["states"]}
+
+
+def _of_kind(kind: str, condition: dict[str, Any], required: Sequence[str] = ()) -> dict[str, Any]:
+    """What a state of this kind must not say, and what it must: but that may stand in the part that it includes."""
+    there: list[dict[str, Any]] = [{"required": [word]} for word in required]
+    rule: dict[str, Any] = {"properties": dict.fromkeys(MISPLACED[kind], False)}
+    if there:
+        rule["anyOf"] = [{"required": ["include"]}, {"allOf": there}]
+    if kind in ("atomic", "compound"):
+        condition = {"allOf": [condition, {"not": {"required": ["include"]}}]}
+    return {"if": condition, "then": rule}
 
 
 def command_schema() -> dict[str, Any]:

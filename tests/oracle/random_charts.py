@@ -98,7 +98,8 @@ class Maker:
             return place
         names = iter("abcdefgh")
         for _ in range(self.random.choice((2, 2, 3) if kind == "parallel" else (1, 2, 3, 4))):
-            place.children.append(self._child(place, next(names), depth))
+            final = kind == "parallel" and self._chance(0.05)
+            place.children.append(self._child(place, next(names), depth, "final" if final else ""))
         if kind == "compound":
             if self._chance(0.3):
                 place.children.append(self._child(place, next(names), depth, "final"))

@@ -83,6 +83,19 @@ states:
   closing: {on: {a: open, d: shut}}
   shut: {type: final}
 """,
+    "done_from_the_start": """
+initial: off
+states:
+  off: {on: {a: on}}
+  on:
+    type: parallel
+    on: {d: off}
+    onDone: over
+    states:
+      ready: {type: final}
+      left: {initial: one, states: {one: {on: {b: two}}, two: {type: final}}}
+  over: {on: {a: off}}
+""",
     "beginning": """
 initial: {target: outer, actions: {raise: early}}
 states:

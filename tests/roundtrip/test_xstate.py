@@ -23,6 +23,7 @@ NEVER_AT_REST = {
     "ending": {"t.open.end", "t.open.in.y"},
     "guarded": {"t.armed"},
     "beginning": {"t.outer.middle"},
+    "done_from_the_start": {"t.on.left.two"},
 }
 """What a step only passes through; every other state is seen in the runs."""
 

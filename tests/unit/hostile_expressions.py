@@ -1,7 +1,8 @@
 """Measures in a process of its own what hostile texts cost: run as a module, prints JSON.
 
 ``{"seconds": the slowest, "megabytes": growth of the process over all of them, "accepted": [texts]}``. The
-texts of `test_expressions` come first, then more ways to blow up, to reach out and to confuse.
+texts of `test_expressions` come first, then more ways to blow up, to reach out and to confuse. Last, texts that load
+and blow up only while they run, when what they give is given to them again (`BOMBS`).
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import json
 import resource
 import time
+from typing import Any
 
-from interlock.engine.expressions import ExpressionError, compile_expression
+from interlock.engine.expressions import EvaluationError, ExpressionError, Scope, compile_expression
+from interlock.engine.step import MICROSTEP_LIMIT
 from tests.unit.test_expressions import HOSTILE
 
 _POWERS = [
@@ -193,6 +196,23 @@ _DEPTHS = [
 ]
 TEXTS = [*HOSTILE, *_POWERS, *_FORMATS, *_LITERALS, *_SYNTAX, *_LETTERS, *_REACHES, *_DEPTHS]
 
+BOMBS = [
+    ("append(context.rows, context.rows)", "rows", [1]),
+    ("[context.rows, context.rows]", "rows", [1]),
+    ("context.rows + context.rows", "rows", ["a" * 1_000]),
+    ("append(context.rows, {'a': context.rows, 'b': context.rows})", "rows", [1]),
+    ("merge(context.customer, {'a': context.customer, 'b': context.customer})", "customer", {}),
+    ("merge(context.customer, {'a': context.customer})", "customer", {}),
+    ("unique([" + ", ".join(["context.rows"] * 120) + "])", "rows", ["a" * 1_000]),
+    ("[str([" + ", ".join(["context.rows"] * 120) + "])]", "rows", ["a" * 10_000] * 90),
+    ("context.free + context.free", "free", "ab"),
+    ("upper(context.free) + lower(context.free)", "free", "ß"),
+    ("str([context.free, context.free])", "free", "\\"),
+    ("context.count * context.count", "count", 3),
+    ("context.count * context.count + 0.5", "count", 3.5),
+]
+"""Text, the context field that it gives the next value of, and the first value."""
+
 CONTEXT = {
     "free": {},
     "rows": {"type": "array"},
@@ -214,8 +234,31 @@ def measure() -> dict[str, object]:
         else:
             accepted.append(text)
         slowest = max(slowest, time.perf_counter() - started)
+    for text, field, value in BOMBS:
+        started = time.perf_counter()
+        if not is_refused(text, field, value):
+            accepted.append(text)
+        slowest = max(slowest, time.perf_counter() - started)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return {"texts": len(set(TEXTS)), "seconds": slowest, "megabytes": grown / 1024, "accepted": accepted}
+    return {
+        "texts": len(set(TEXTS)),
+        "bombs": len(BOMBS),
+        "seconds": slowest,
+        "megabytes": grown / 1024,
+        "accepted": accepted,
+    }
+
+
+def is_refused(text: str, field: str, value: Any) -> bool:
+    """Whether the text fails within so many rounds as a step may have."""
+    expression = compile_expression(text, context=CONTEXT, data=DATA)
+    for _ in range(MICROSTEP_LIMIT):
+        scope = Scope({field: value}, {}, {}, "", "", 1, "", frozenset())
+        try:
+            value = expression.evaluate(scope)
+        except EvaluationError:
+            return True
+    return False
 
 
 if __name__ == "__main__":

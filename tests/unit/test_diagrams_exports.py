@@ -439,3 +439,45 @@ def test_hostile_names_are_reached_in_xstate_by_an_id_of_ours() -> None:
         if "target" in way
     }
     assert targets == {f"#{each}" for each in ids}
+
+
+BEGINNING = parse_chart("""
+id: t
+version: 1
+commands: {make: {creates: true}}
+context: {n: {type: integer, default: 0}}
+initial: {target: a, actions: {emit: t.begun}}
+states:
+  a:
+    initial: {target: b, actions: [{assign: {n: context.n + 1}}, {raise: inner}]}
+    states: {b: {on: {inner: c}}, c: {}, last: {type: history}}
+""")
+
+
+@pytest.mark.parametrize("format", ["mermaid", "plantuml", "dot", "svg", "text", "scxml", "xstate"])
+def test_what_happens_at_an_initial_is_shown(format: str) -> None:
+    whole, brief = (draw(BEGINNING, format, brief=brief).decode() for brief in (False, True))
+    for words in ("t.begun", "inner"):
+        assert words in whole
+    assert "t.begun" not in brief
+
+
+def test_an_initial_with_actions_is_a_transition_in_scxml_and_so_is_a_history_that_stands_for_it() -> None:
+    tree = ElementTree.fromstring(draw(BEGINNING, "scxml"))
+    found = {
+        (state.get("id"), way.get("target")): [child.tag.rpartition("}")[2] for child in way]
+        for state in tree.iter()
+        for initial in ([state] if state.tag.endswith("history") else state.findall("{*}initial"))
+        for way in initial
+    }
+    raised = ["assign", "raise"]
+    assert found == {("t", "a"): ["log"], ("a", "a.b"): raised, ("a.last", "a.b"): raised}
+
+
+def test_an_initial_with_actions_is_an_object_in_xstate() -> None:
+    config = json.loads(draw(BEGINNING, "xstate"))
+    assert config["initial"] == {
+        "target": "a",
+        "actions": [{"type": "emit", "params": {"type": "t.begun"}}],
+    }
+    assert json.loads(draw(BEGINNING, "xstate", brief=True))["initial"] == "a"

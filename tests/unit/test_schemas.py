@@ -1,4 +1,5 @@
-"""The published schemas are draft-07, accept what we accept, and refuse what the loader's second stage refuses."""
+"""The published schemas are draft-07, accept what we accept, and refuse what the loader refuses for its shape or for
+the kind of its state."""
 
 from __future__ import annotations
 
@@ -18,7 +19,10 @@ from interlock.engine.yaml_source import plain, read_yaml
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "interlock" / "statecharts").glob("*.yaml"))
 DOUBTFUL = sorted((ROOT / "tests" / "charts" / "doubtful").glob("*.yaml"))
-OF_THE_SHAPE = ("unknown_word", "missing_word", "wrong_kind", "bad_name", "unknown_value", "one_word")
+OF_THE_SHAPE = (
+    *("unknown_word", "missing_word", "wrong_kind", "bad_name", "unknown_value", "one_word"),
+    *("misplaced_word", "missing_initial", "no_states"),
+)
 WRONG = [
     path
     for path in sorted((ROOT / "tests" / "charts" / "wrong").glob("*.yaml"))
@@ -61,6 +65,17 @@ def test_a_schema_is_draft_07(schema):
 def test_an_editor_accepts_a_chart_that_loads(path):
     chart = plain(read_yaml(path.read_text(), path.name))
     assert [each.message for each in jsonschema_rs.validator_for(chart_schema()).iter_errors(chart)] == []
+
+
+def test_an_editor_accepts_a_state_whose_kind_stands_in_the_part_that_it_includes():
+    chart = plain(
+        read_yaml((ROOT / "tests" / "charts" / "wrong" / "include_of_nothing.yaml").read_text(), "")
+    )
+    assert jsonschema_rs.validator_for(chart_schema()).is_valid(chart)
+    name, included = next((n, state) for n, state in chart["states"].items() if "include" in state)
+    for more in ({"initial": "a"}, {"type": "parallel"}, {"states": {"a": None}}, {"onDone": "closed"}):
+        states = {**chart["states"], name: {**included, **more}}
+        assert jsonschema_rs.validator_for(chart_schema()).is_valid({**chart, "states": states})
 
 
 @pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)

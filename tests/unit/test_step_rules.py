@@ -403,6 +403,27 @@ def test_several_targets_are_entered_together_and_other_regions_by_default() -> 
     assert it.state == ["p.a.y", "p.b.x", "p.c.y"]
 
 
+def test_a_target_inside_another_region_leaves_all_regions_and_enters_the_others_by_default() -> None:
+    """XState's getTransitionDomain may be a parallel state; W3C's is the state around it."""
+    it = run(
+        initial="p",
+        states={
+            "p": live(
+                "p",
+                type="parallel",
+                states={
+                    "a": live("a", initial="x", states={"x": {}, "y": live("ay", on={"go": "#p.b.y"})}),
+                    "b": live("b", initial="x", states={"x": live("bx"), "y": live("by")}),
+                },
+                on={"one": ".a.y"},
+            )
+        },
+    )
+    it.send("one")
+    assert took(it, "go") == ["-bx", "-b", "-ay", "-a", "+a", "+b", "+by"]
+    assert it.state == ["p.a.x", "p.b.y"]
+
+
 def test_several_targets_of_a_parallel_state_itself_leave_it_active() -> None:
     it = regions({"go": {"target": [".a.y", ".b.y"]}})
     assert took(it, "go") == ["-bx", "-b", "-ax", "-a", "+a", "+ay", "+b", "+by"]
@@ -709,6 +730,16 @@ def test_a_compound_state_is_done_by_its_own_final_child_not_by_one_further_down
     it = run(initial="a", states={"a": outer, "far": {}})
     it.send("go")
     assert it.state == ["a.b.y"]
+
+
+def test_a_region_that_is_final_itself_is_done_from_the_start() -> None:
+    """XState's; in SCXML's documents a parallel state has no final child."""
+    region = {"initial": "x", "states": {"x": {"on": {"go": "y"}}, "y": {"type": "final"}}}
+    parallel = {"type": "parallel", "states": {"a": {"type": "final"}, "b": region}, "onDone": "far"}
+    it = run(initial="p", states={"p": parallel, "far": {}})
+    assert it.state == ["p.a", "p.b.x"]
+    it.send("go")
+    assert it.state == ["far"]
 
 
 def test_a_parallel_state_in_a_parallel_state_completes_it_too() -> None:

@@ -100,9 +100,18 @@ class _Writer:
 
     def state(self, state: StateDef) -> Iterator[str]:
         tag, kind = _tag(state)
+        if self.is_final_region(state):
+            # SCXML has no such thing: a state that is done from the start.
+            tag = "state"
         yield _open(tag, id=self.ids[state.path], type=kind, initial=self.initial(state))
         yield from _indented(self.contents(state))
+        if self.is_final_region(state):
+            yield f"  {_empty('final', id=_free(f'{self.ids[state.path]}.ended', self.ids))}"
         yield f"</{tag}>"
+
+    def is_final_region(self, state: StateDef) -> bool:
+        above = self.chart.states[state.path.rpartition(".")[0]]
+        return state.kind == "final" and above.kind == "parallel"
 
     def initial(self, state: StateDef) -> str:
         plain = state.kind == "compound" and not self.actions(state.initial_actions)
@@ -162,7 +171,7 @@ class _Writer:
     def done_below(self, state: StateDef) -> Iterator[str]:
         """The done events of states in it go by: SCXML would take them for this one's, by their prefix."""
         for each in tuple(state.walk())[1:]:
-            if each.children:
+            if each.children or self.is_final_region(each):
                 yield _empty("transition", event=DONE + self.ids[each.path])
 
     def transition(self, made: TransitionDef, place: StateDef) -> Iterator[str]:
