@@ -71,28 +71,33 @@ class Structure:
 
     def _add(self, nodes: Iterable[Node], arrow: Arrow | None, waiting: deque[Node]) -> None:
         for node in nodes:
-            if node not in self._leads:
-                self._leads[node] = arrow
-                waiting.append(node)
+            for each in (node, *node.ancestors):
+                if each not in self._leads:
+                    self._leads[each] = arrow
+                    waiting.append(each)
 
     def _entered(self, node: Node) -> Iterator[Node]:
         """The state with what is entered in it by default, and all around it with the other regions there."""
-        yield from self._by_default(node)
-        for above in node.ancestors:
-            yield above
-            if above.kind == "parallel":
-                for region in above.children:
-                    yield from self._by_default(region) if not region.is_history else ()
+        waiting, seen = [node], {node}
+        while waiting:
+            each = waiting.pop()
+            if not each.is_history:
+                yield each
+            for other in (*self._below(each), *self._around(each)):
+                if other not in seen:
+                    seen.add(other)
+                    waiting.append(other)
 
-    def _by_default(self, node: Node) -> Iterator[Node]:
-        if node.is_history:
-            for target in node.initial:
-                yield from self._entered(target)
-            return
-        yield node
-        inside = [child for child in node.children if not child.is_history]
-        for child in inside if node.kind == "parallel" else node.initial:
-            yield from self._by_default(child)
+    def _below(self, node: Node) -> Sequence[Node]:
+        if node.kind == "parallel":
+            return [child for child in node.children if not child.is_history]
+        return node.initial
+
+    def _around(self, node: Node) -> Iterator[Node]:
+        """The parallel states around it, whose other regions are entered with it."""
+        for above in node.ancestors:
+            if above.kind == "parallel":
+                yield above
 
 
 def conditions_in_words(machine: Machine, arrows: Sequence[Arrow]) -> list[str]:
