@@ -160,6 +160,8 @@ class StateDef:
     """A state and what stands in it, in the file's order.
 
     ``initial``: paths entered by default (compound: one; history: its default targets).
+    ``initial_actions``: what happens then, after the state's own entry (a history without a target of its own: its
+    parent's, whose initial it stands for).
     """
 
     path: str
@@ -175,6 +177,12 @@ class StateDef:
     tags: tuple[str, ...] = ()
     description: str = ""
     invoke: tuple[InvokeDef, ...] = ()
+    initial_actions: tuple[Action, ...] = ()
+
+    @property
+    def standing(self) -> tuple[Action, ...]:
+        """The actions that stand in this state and belong to no event."""
+        return (*self.entry, *self.exit, *(self.initial_actions if self.kind == "compound" else ()))
 
     @property
     def name(self) -> str:

@@ -72,12 +72,14 @@ class Builder:
     def state(self, path: str) -> StateDef:
         """The state and all below it."""
         node = self.outline.states[path]
+        initial_actions = self._initial_actions(node)
         return StateDef(
             path=path,
             kind=node.kind,
             mark=node.mark,
-            children=tuple(self.state(child) for child in node.children),
+            children=tuple(self._child(child, initial_actions) for child in node.children),
             initial=self._initial(node),
+            initial_actions=initial_actions,
             entry=self._actions(node.word("entry"), None),
             exit=self._actions(node.word("exit"), None),
             on=tuple(self._on(node)),
@@ -88,6 +90,14 @@ class Builder:
             invoke=tuple(self._invoke(words) for words in _rows(node.word("invoke"))),
         )
 
+    def _child(self, path: str, initial_actions: tuple[Action, ...]) -> StateDef:
+        """The child of a state whose initial has these actions: a history without a target stands for that initial."""
+        made = self.state(path)
+        node = self.outline.states[path]
+        if node.kind in ("shallow_history", "deep_history") and node.word("target") is None:
+            return replace(made, initial_actions=initial_actions)
+        return made
+
     def command(self, name: str, rows: Node | None) -> CommandDef:
         """The command with the rows of its ``require``, which see the context and its data."""
         return replace(self.commands[name], require=tuple(self._requirements(rows, self._data(name))))
@@ -96,6 +106,8 @@ class Builder:
         if node.kind in ("shallow_history", "deep_history"):
             return self._history_default(node)
         written = node.word("initial")
+        if isinstance(written, Entries):
+            written = written.get("target")
         if node.kind != "compound" or not isinstance(written, Scalar):
             return ()
         path = join(node.path, written.value.lstrip("."))
@@ -104,6 +116,12 @@ class Builder:
             self.refuse(written.mark, "unknown_initial", f"no state {written.value[:64]!r} stands here", hint)
             return ()
         return (path,)
+
+    def _initial_actions(self, node: StateNode) -> tuple[Action, ...]:
+        written = node.word("initial")
+        if node.kind != "compound" or not isinstance(written, Entries):
+            return ()
+        return self._actions(written.get("actions"), None)
 
     def _history_default(self, node: StateNode) -> tuple[str, ...]:
         targets = self._history_targets(node)

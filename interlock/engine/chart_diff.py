@@ -118,11 +118,13 @@ def _changed_state(old: StateDef, new: StateDef) -> Iterator[Change]:
     if old.kind != new.kind:
         verdict, message = _kind_verdict(old.kind, new.kind)
         yield Change("state", name, "changed", verdict, f"{old.kind} becomes {new.kind}: {message}")
-    words = [
-        word
-        for word in ("initial", "entry", "exit", "tags", "description")
-        if _plain(getattr(old, word)) != _plain(getattr(new, word))
-    ]
+    words = list(
+        dict.fromkeys(
+            word.removesuffix("_actions")
+            for word in ("initial", "initial_actions", "entry", "exit", "tags", "description")
+            if _plain(getattr(old, word)) != _plain(getattr(new, word))
+        )
+    )
     if words:
         message = f"{', '.join(words)}: it counts from the next step on"
         yield Change("state", name, "changed", Verdict.COMPATIBLE, message)

@@ -269,6 +269,15 @@ _TRANSITION = Words(
     },
 )
 _TRANSITIONS = Either((Nothing(), Rows(Either((_TARGET.item, _TRANSITION)), single=True)))
+_CHILD = Text(r"\S+", "a state's name")
+_INITIAL = Words(
+    "an initial",
+    {
+        "target": Word(_CHILD, "Which child is entered by default.", required=True),
+        "actions": Word(_ACTIONS, "What happens then, after this state's own entry."),
+        "description": _DESCRIPTION,
+    },
+)
 
 _INVOKE = Words(
     "an invoke",
@@ -318,7 +327,7 @@ _STATE = Words(
         "type": Word(Text(choices=("parallel", "final", "history")), "parallel, final or history."),
         "history": Word(Text(choices=("shallow", "deep")), "Of a history state: shallow (default) or deep."),
         "target": Word(_TARGET, "Of a history state: where to go before there is a history."),
-        "initial": Word(Text(r"\S+", "a state's name"), "Which child is entered by default."),
+        "initial": Word(Either((_CHILD, _INITIAL)), "Which child is entered by default."),
     },
 )
 CHART = Words(
@@ -332,7 +341,7 @@ CHART = Words(
         ),
         "events": Word(Rows(EVENT_TYPE), "The event types that subscribers can count on."),
         "index": Word(Rows(FIELD_NAME), "Context fields to list instances by."),
-        "initial": Word(Text(r"\S+", "a state's name"), "Which state is entered first."),
+        "initial": Word(Either((_CHILD, _INITIAL)), "Which state is entered first."),
         "type": Word(Text(choices=("parallel",)), "parallel: all states of the root are active at once."),
         **_STATE_WORDS,
         "states": Word(_STATE_WORDS["states"].shape, "The states.", required=True),

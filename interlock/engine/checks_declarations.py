@@ -190,7 +190,7 @@ def leaks(chart: Chart) -> Iterator[Finding]:
 
 def _copies(chart: Chart) -> Iterator[tuple[str, Mark, str]]:
     private = {f"context.{name}" for name, field in chart.context.items() if not field.public}
-    standing = [each for state in chart.states.values() for each in (*state.entry, *state.exit)]
+    standing = [each for state in chart.states.values() for each in state.standing]
     places: list[tuple[Sequence[Action], frozenset[str]]] = [(standing, frozenset())]
     for transition in all_transitions(chart):
         command = chart.commands.get(transition.event)

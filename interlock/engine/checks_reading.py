@@ -35,8 +35,7 @@ def all_transitions(chart: Chart) -> Iterator[TransitionDef]:
 def actions_of(chart: Chart) -> Iterator[Action]:
     """All actions of a chart, in no order."""
     for state in chart.states.values():
-        yield from state.entry
-        yield from state.exit
+        yield from state.standing
         for each in transitions_of(state):
             yield from each.actions
 

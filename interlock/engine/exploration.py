@@ -36,7 +36,7 @@ from interlock.engine.virtual_time import AdvanceError, advance
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """The virtual clock's first reading."""
-KEY = "one"
+KEY = "1"
 """The instance's key."""
 DEFAULT_LIMIT = 100_000
 """Trials: commands decided and timers fired."""

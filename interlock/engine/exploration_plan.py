@@ -31,7 +31,7 @@ class Plan:
         chart = self.machine.chart
         ambient: list[Expression] = []
         for node in self.machine.nodes:
-            ambient += [each for _, each in assignments((*node.entry_actions, *node.exit_actions))]
+            ambient += [each for _, each in assignments(node.definition.standing)]
             for arrow in (*node.always, *(a for rows in node.on.values() for a in rows)):
                 if arrow.definition.event in chart.commands:
                     continue

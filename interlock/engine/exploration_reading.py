@@ -66,7 +66,7 @@ def conditions(chart: Chart) -> Iterator[Expression]:
             yield from conditions_of(transition)
         for invoke in state.invoke:
             yield from invoke.input.values()
-        for action in (*state.entry, *state.exit):
+        for action in state.standing:
             yield from _sent(action)
 
 
@@ -99,7 +99,7 @@ def assignments(actions: Iterable[Action]) -> Iterator[tuple[str, Expression]]:
 def all_actions(chart: Chart) -> Iterator[Action]:
     """All actions of a chart, in document order."""
     for state in chart.states.values():
-        yield from (*state.entry, *state.exit)
+        yield from state.standing
         for transition in (*state.on, *state.always, *state.after):
             yield from transition.actions
 

@@ -26,6 +26,9 @@ from interlock.engine.yaml_source import MAX_BYTES, Entries, Node, decode, plain
 
 Functions = Mapping[str, Callable[..., Any]]
 
+_DECLARED = ("context", "commands")
+"""Words whose keys the author chooses, so that none of them is an action."""
+
 
 def load_chart(path: Path, *, functions: Functions | None = None) -> Chart:
     """The chart in a file. ``functions``: the application's own, that expressions may call by name.
@@ -87,7 +90,8 @@ def _chart(root: Entries, source: str, functions: Functions) -> Chart:
     declared = commands(root.get("commands"), findings)
     chart_id = text(root.get("id"))
     states = outline(chart_id, root, findings)
-    raised = frozenset(raised_events(root.values["states"])) | frozenset(_raised_at_root(root))
+    behaviour = [value for word, value in root.values.items() if word not in _DECLARED]
+    raised = frozenset(event for value in behaviour for event in raised_events(value))
     builder = Builder(states, fields, declared, functions, raised, findings)
     tree = builder.state("")
     builder.check_cancels()
@@ -119,11 +123,6 @@ def _word(table: Node | None, name: str, word: str) -> Node | None:
     """``table[name][word]``, where there is one."""
     row = table.get(name) if isinstance(table, Entries) else None
     return row.get(word) if isinstance(row, Entries) else None
-
-
-def _raised_at_root(root: Entries) -> list[str]:
-    words = ("on", "onDone", "always", "after", "entry", "exit")
-    return [event for word in words if word in root.values for event in raised_events(root.values[word])]
 
 
 def _index(node: Node | None, fields: Mapping[str, Any], findings: list[Finding]) -> tuple[str, ...]:

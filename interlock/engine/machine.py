@@ -39,6 +39,7 @@ class Node(transitions.State):
         self.inside = 0  # the bits of the children
         self.initial: tuple[Node, ...] = ()
         self.entry_actions: tuple[Action, ...] = definition.entry
+        self.initial_actions: tuple[Action, ...] = definition.initial_actions
         self.exit_actions: tuple[Action, ...] = definition.exit
         self.invokes = definition.invoke
         self.on: dict[str, tuple[Arrow, ...]] = {}
@@ -57,8 +58,8 @@ class Node(transitions.State):
 class Arrow(transitions.Transition):
     """A transition of the chart. ``exits``: mask of what it leaves when active, None where history decides.
 
-    ``enters``: mask of what it enters, None where history, regions or another arrow have a say; then only
-    ``domain`` counts.
+    ``enters``: mask of what it enters, None where history, regions or another arrow have a say, or an initial has
+    actions; then only ``domain`` counts.
     """
 
     def __init__(self, definition: TransitionDef, source: Node, targets: tuple[Node, ...]) -> None:
@@ -126,7 +127,7 @@ class Machine:
         # Masks of the states that count in one part of the algorithm, so that it passes the others by.
         self.atomic = self._mask(lambda node: node.is_atomic)
         self.stirred_on_entry = self._mask(
-            lambda n: bool(n.entry_actions or n.after or n.invokes) or n.kind == "final"
+            lambda n: bool(n.entry_actions or n.initial_actions or n.after or n.invokes) or n.kind == "final"
         )
         self.stirred_on_exit = self._mask(
             lambda n: bool(n.exit_actions or n.after or n.histories or n.invokes)
@@ -207,7 +208,7 @@ class Machine:
         mask = node.upward & ~(arrow.domain.upward if arrow.domain else 0)
         while node.kind == "compound":
             first = node.initial[0]
-            if len(node.initial) > 1 or first.parent is not node or first.is_history:
+            if node.initial_actions or first.parent is not node or first.is_history:
                 return None
             node = first
             mask |= node.bit

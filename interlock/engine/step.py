@@ -40,8 +40,9 @@ class Step:
     ``active``: mask of the configuration; ``context``: replaced, never changed in place; ``emitted``: event
     types in order; ``taken``: the arrows taken; ``timers``: those that run; ``sent``: commands to other
     instances; ``delayed``: those of earlier steps that still wait; ``cancelled``: those that wait no more;
-    ``starting``: mask of the states whose functions are to be run; ``running``, ``stopped``: those of earlier steps.
-    ``visited``: mask of all states entered, those left again too.
+    ``starting``: mask of the states whose functions are to be run; ``running``, ``stopped``: those of earlier steps;
+    ``defaulted``: mask of the states that the microstep enters by their initial; ``visited``: mask of all states
+    entered, those left again too.
     Raises EvaluationError out of any method where an expression fails, EndlessStep after ``MICROSTEP_LIMIT``
     microsteps.
     """
@@ -50,6 +51,7 @@ class Step:
         "active",
         "cancelled",
         "context",
+        "defaulted",
         "delayed",
         "done",
         "emitted",
@@ -100,6 +102,7 @@ class Step:
         self.running: list[Running] = running or []
         self.stopped: Sequence[Running] = ()
         self.starting = 0
+        self.defaulted = 0
         self.visited = 0
         self.sent: Sequence[Sent] = ()
         self.cancelled: Sequence[DelayedSend] = ()
@@ -139,7 +142,7 @@ class Step:
     def _completed(self, node: Node, mask: int) -> int:
         """``mask`` and what is entered by default where a state in it has no child in it."""
         if node.kind == "parallel":
-            mask = self._regions(node, mask)
+            mask = self._regions(node, mask, default=True)
         inside = [child for child in node.children if mask & (child.bit | child.below)]
         if node.kind == "compound" and not inside:
             return self._descendants(node, mask)
@@ -307,7 +310,7 @@ class Step:
 
     def _entries(self, arrows: Sequence[Arrow]) -> int:
         """computeEntrySet."""
-        mask = 0
+        mask = self.defaulted = 0
         by_history = False
         for arrow in arrows:
             mask = self._entries_of(arrow, mask)
@@ -316,7 +319,7 @@ class Step:
             # A history that stands for the arrow's own source, or for a state in it: XState enters what lies around
             # without having left it. Its actions run again, as there; but no second state of a region is entered,
             # and nothing in a state that another arrow has left.
-            mask = 0
+            mask = self.defaulted = 0
             for arrow in arrows:
                 domain = domain_of(arrow, self._effective_targets(arrow.targets))
                 if domain is None or domain.bit & self.active:
@@ -336,18 +339,23 @@ class Step:
             mask = self._descendants(target, mask)
             if target is domain:
                 mask &= ~stays
+                self.defaulted &= ~stays
         for target in effective:
             mask = self._ancestors(target, domain, mask)
         if domain and domain.kind == "parallel":
-            mask = self._regions(domain, mask)
+            mask = self._regions(domain, mask, default=False)
         return mask
 
-    def _descendants(self, node: Node, mask: int) -> int:
-        """addDescendantStatesToEnter: ``mask`` and the node with what is entered by default below it."""
+    def _descendants(self, node: Node, mask: int, *, default: bool = True) -> int:
+        """addDescendantStatesToEnter: ``mask`` and the node with what is entered by default below it. ``default``:
+        the node's own initial counts as taken (W3C: always; XState: neither behind a history nor in a region that
+        is entered for the sake of another)."""
+        if node.initial_actions and default and node.path not in self.recorded:
+            self.defaulted |= node.bit
         if node.is_history:
             targets = self._effective_targets([node])
             for target in targets:
-                mask = self._descendants(target, mask)
+                mask = self._descendants(target, mask, default=False)
             for target in targets:
                 mask = self._ancestors(target, node.parent, mask)
             return mask
@@ -358,7 +366,7 @@ class Step:
                 for effective in self._effective_targets([target]):
                     mask = self._ancestors(effective, node, mask)
         elif node.kind == "parallel":
-            mask = self._regions(node, mask)
+            mask = self._regions(node, mask, default=True)
         return mask
 
     def _ancestors(self, node: Node, top: Node | None, mask: int) -> int:
@@ -370,13 +378,13 @@ class Step:
                 break
             mask |= ancestor.bit
             if ancestor.kind == "parallel":
-                mask = self._regions(ancestor, mask)
+                mask = self._regions(ancestor, mask, default=False)
         return mask
 
-    def _regions(self, node: Node, mask: int) -> int:
+    def _regions(self, node: Node, mask: int, *, default: bool) -> int:
         for child in node.children:
             if not child.is_history and not mask & (child.bit | child.below):
-                mask = self._descendants(child, mask)
+                mask = self._descendants(child, mask, default=default)
         return mask
 
     def _enter(self, mask: int) -> None:
@@ -394,6 +402,9 @@ class Step:
                 self._arm(arrow)
             if node.invokes:
                 self.starting |= node.bit
+            for place in (node, *node.histories) if self.defaulted else ():
+                if place.bit & self.defaulted:
+                    self._run(place.initial_actions)
             if node.kind == "final":
                 self._complete(node, completed)
         if self.done:

@@ -21,7 +21,7 @@ def check_sends(charts: Iterable[Chart]) -> list[Finding]:
 
 def _sends(chart: Chart) -> Iterator[Send]:
     for state in chart.states.values():
-        actions: list[Action] = [*state.entry, *state.exit]
+        actions: list[Action] = [*state.standing]
         for transition in (*state.on, *state.always, *state.after):
             actions += transition.actions
         yield from (action for action in actions if isinstance(action, Send))

@@ -37,12 +37,14 @@ class Way:
 
 @dataclass
 class Place:
-    """A state. ``ways``: by event, with `done` and delays apart. ``default``: of a history state."""
+    """A state. ``ways``: by event, with `done` and delays apart. ``default``: of a history state. ``starts``: actions
+    of its initial."""
 
     path: str
     kind: str
     children: list[Place] = field(default_factory=list)
     initial: str = ""
+    starts: list[Act] = field(default_factory=list)
     default: list[str] = field(default_factory=list)
     entry: list[Act] = field(default_factory=list)
     exit: list[Act] = field(default_factory=list)
@@ -124,6 +126,8 @@ class Maker:
             return
         place.entry = self._acts(place, "enter", 0.02)
         place.exit = self._acts(place, "leave", 0.02)
+        if place.kind == "compound" and self._chance(0.3):
+            place.starts = self._acts(place, "start", 0.02)
         if place.kind == "final":
             return
         for event in (*COMMANDS, *RAISED):
@@ -262,7 +266,7 @@ class Maker:
         return {act[1] for acts in self._rows() for act in acts if act[0] in ("raise", "later")}
 
     def _rows(self) -> list[list[Act]]:
-        rows = [acts for place in self.places for acts in (place.entry, place.exit)]
+        rows = [acts for place in self.places for acts in (place.entry, place.exit, place.starts)]
         return rows + [way.acts for place in self.places for way in place.ways()]
 
 

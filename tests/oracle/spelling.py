@@ -33,7 +33,7 @@ def _our_place(place: Place) -> dict[str, Any]:
     if place.kind in ("parallel", "final"):
         words["type"] = place.kind
     if place.initial:
-        words["initial"] = place.initial.rpartition(".")[2]
+        words["initial"] = _with_actions(place, [_our_act(act) for act in place.starts])
     words["entry"] = [_our_act(act) for act in place.entry]
     words["exit"] = [_our_act(act) for act in place.exit]
     if place.kind != "final":
@@ -45,6 +45,12 @@ def _our_place(place: Place) -> dict[str, Any]:
     if place.children:
         words["states"] = {child.path.rpartition(".")[2]: _our_place(child) for child in place.children}
     return _said(words)
+
+
+def _with_actions(place: Place, actions: list[dict[str, Any]]) -> str | dict[str, Any]:
+    """``initial``, the same in both languages."""
+    name = place.initial.rpartition(".")[2]
+    return {"target": name, "actions": actions} if actions else name
 
 
 def _said(words: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +138,7 @@ def _their_place(place: Place) -> Json:
     if place.kind in ("parallel", "final"):
         words["type"] = place.kind
     if place.initial:
-        words["initial"] = place.initial.rpartition(".")[2]
+        words["initial"] = _with_actions(place, [_their_act(act) for act in place.starts])
     words["on"] = {_their_event(event): [_their_way(w) for w in ways] for event, ways in place.on.items()}
     words["always"] = [_their_way(way) for way in place.always]
     if place.done:

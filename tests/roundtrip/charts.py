@@ -83,6 +83,20 @@ states:
   closing: {on: {a: open, d: shut}}
   shut: {type: final}
 """,
+    "beginning": """
+initial: {target: outer, actions: {raise: early}}
+states:
+  outer:
+    initial: {target: one, actions: [{raise: hello}]}
+    on: {d: off}
+    states:
+      one: {on: {early: middle, hello: two, a: two}}
+      middle: {on: {hello: three}}
+      two: {on: {a: one, b: three, c: "#t.outer"}}
+      three: {on: {a: one}}
+      last: {type: history}
+  off: {on: {a: outer, b: outer.one, c: outer.last}}
+""",
 }
 
 TALKING_TO_DATA = {

@@ -22,6 +22,7 @@ NEVER_AT_REST = {
     "talking": {"t.middle", "t.right"},
     "ending": {"t.open.end", "t.open.in.y"},
     "guarded": {"t.armed"},
+    "beginning": {"t.outer.middle"},
 }
 """What a step only passes through; every other state is seen in the runs."""
 

@@ -460,6 +460,63 @@ def test_an_initial_may_name_a_state_further_down() -> None:
     assert run(initial="a.y.v", states={"a": deep}).state == ["a.y.v"]
 
 
+def beginning(on: Words) -> Bench:
+    """A state ``a`` whose initial has an action, and ``on`` outside."""
+    inside = {"x": live("x"), "y": live("y")}
+    state = live("a", initial={"target": "x", "actions": say("first")}, states=inside)
+    return run(initial="b", states={"a": state, "b": {"on": on}})
+
+
+def test_the_actions_of_an_initial_run_after_the_entry_of_its_state_and_before_that_of_its_child() -> None:
+    assert took(beginning({"go": "a"}), "go") == ["+a", "first", "+x"]
+
+
+def test_the_actions_of_an_initial_do_not_run_where_a_target_lies_deeper() -> None:
+    assert took(beginning({"go": "a.y"}), "go") == ["+a", "+y"]
+    assert took(beginning({"go": "a.x"}), "go") == ["+a", "+x"]
+
+
+def test_the_actions_of_the_initial_of_the_root_run_at_the_creation() -> None:
+    initial = {"target": "a", "actions": [say("first"), {"raise": "inner"}]}
+    it = run(entry=say("+"), initial=initial, states={"a": live("a", on={"inner": "b"}), "b": {}})
+    assert it.context["trace"] == ["+", "first", "+a", "-a"]
+    assert it.state == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("reenter", "expected"), [(False, ["-x", "+x"]), (True, ["-x", "-a", "+a", "first", "+x"])]
+)
+def test_the_actions_of_an_initial_run_again_only_where_its_state_is_entered_again(
+    reenter: bool, expected: list[str]
+) -> None:
+    initial = {"target": "x", "actions": say("first")}
+    on = {"go": {"target": "a", "reenter": reenter}}
+    it = run(initial="a", states={"a": live("a", initial=initial, on=on, states={"x": live("x")})})
+    assert took(it, "go") == expected
+
+
+def test_the_actions_of_an_initial_run_at_each_level_and_in_each_region_entered_by_default() -> None:
+    def region(name: str) -> Words:
+        return {"initial": {"target": "x", "actions": say(name)}, "states": {"x": {}}}
+
+    parallel = {"type": "parallel", "states": {"a": region("a"), "b": region("b")}}
+    outer = {"initial": {"target": "p", "actions": say("o")}, "states": {"p": parallel}}
+    assert run(initial={"target": "o", "actions": say("root")}, states={"o": outer}).context["trace"] == [
+        "root",
+        "o",
+        "a",
+        "b",
+    ]
+
+
+def test_a_region_entered_for_the_sake_of_another_takes_no_initial_actions() -> None:
+    """XState's rule; in W3C's algorithm those of ``b`` would run."""
+    region = {"initial": {"target": "x", "actions": say("b")}, "states": {"x": {}}}
+    parallel = {"type": "parallel", "states": {"a": {"initial": "x", "states": {"x": {}}}, "b": region}}
+    it = run(initial="q", states={"q": {"on": {"go": "p.a.x", "one": "p"}}, "p": parallel})
+    assert took(it, "go") == []
+
+
 # History
 
 
@@ -511,6 +568,19 @@ def test_a_history_recorded_by_the_same_microstep_is_the_one_that_is_entered() -
     it.send("one")
     assert took(it, "go") == ["-b", "-on", "+on", "+b"]
     assert it.state == ["on.b"]
+
+
+def test_a_history_without_a_memory_or_default_takes_the_actions_of_the_initial_of_its_parent() -> None:
+    """SCXML's content of the default history, which is XState's initial where no target is written."""
+
+    def around(history: Words) -> Bench:
+        inside = {"x": live("x", on={"one": "y"}), "y": live("y"), "hist": {"type": "history", **history}}
+        state = live("a", initial={"target": "x", "actions": say("first")}, states=inside, on={"out": "b"})
+        return run(initial="b", states={"a": state, "b": {"on": {"back": "a.hist"}}})
+
+    assert took(around({}), "back") == ["+a", "first", "+x"]
+    assert took(around({}), "back", "out", "back") == ["+a", "first", "+x", "-x", "-a", "+a", "+x"]
+    assert took(around({"target": "x"}), "back") == ["+a", "+x"]
 
 
 def test_a_deep_history_remembers_all_regions() -> None:

@@ -75,7 +75,7 @@ class _Writer:
     def initial(self, node: Node) -> Iterator[str]:
         marker = _initial_id(node.path)
         yield f'"{marker}" [{_attributes({"id": marker, **_INITIAL})}];'
-        label = Label(", ".join(self.diagram.starts)) if not node.path else Label("")
+        label = self.diagram.start_label(node)
         for target in node.initial:
             cut = {"lhead": _cluster_id(target)} if self.nodes[target].children else {}
             yield _line((marker, self.entrance(target)), {"class": "initial", "weight": "3", **cut}, label)

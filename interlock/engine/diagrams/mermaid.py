@@ -46,8 +46,9 @@ class _Writer:
         if not node.path and not node.children:
             yield self.state(node)
         for target in node.initial if node.has_initial_marker() else ():
-            starts = ", ".join(self.diagram.starts) if not node.path else ""
-            yield f"[*] --> {self.ids[_child_on_the_way(node, target)]}" + _words(Label(starts))
+            yield f"[*] --> {self.ids[_child_on_the_way(node, target)]}" + _words(
+                self.diagram.start_label(node)
+            )
         if node.any_state:
             yield f'state "{_any_text(node)}" as {_any(self.ids[node.path])}'
         for number, child in enumerate(node.children):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
-from interlock.engine.chart import Chart, StateDef, StateKind, TransitionDef
+from interlock.engine.chart import Action, Chart, StateDef, StateKind, TransitionDef
 from interlock.engine.diagrams.wording import full_words, gist_words, invoke_words, one_line, visible
 from interlock.engine.errors import InterlockError
 
@@ -75,7 +75,8 @@ class Edge:
 class Node:
     """A state. ``lines``: what happens without an arrow (entry, exit, transitions that stay in it).
 
-    ``initial``: paths that its initial marker points to. ``any_state``: it has an *any state* marker.
+    ``initial``: paths that its initial marker points to; ``start``: what happens on that way.
+    ``any_state``: it has an *any state* marker.
     ``count``: instances in this state, None where nobody counted; ``heat``: that count on a scale from
     0 to 1. ``timer``: when its timer is due, as text.
     """
@@ -93,6 +94,7 @@ class Node:
     count: int | None = None
     heat: float = 0.0
     timer: str = ""
+    start: Label = Label("")
 
     def walk(self) -> Iterator[Node]:
         """This state and all below it, in document order."""
@@ -123,6 +125,10 @@ class Diagram:
     def states(self) -> tuple[Node, ...]:
         """Every state but the root, in document order."""
         return tuple(self.root.walk())[1:]
+
+    def start_label(self, node: Node) -> Label:
+        """The words at a state's initial marker; the root's names the creating commands."""
+        return node.start if node.path else replace(node.start, event=", ".join(self.starts))
 
 
 Place = tuple[int, int]
@@ -282,6 +288,9 @@ def _node(state: StateDef, name: str, edges: tuple[Edge, ...], overlay: Overlay)
         count=count,
         heat=_heat(count, counts),
         timer=one_line(overlay.timers.get(state.path, "")),
+        start=Label("")
+        if overlay.brief or state.kind != "compound"
+        else _actions_label("", state.initial_actions),
     )
 
 
@@ -297,15 +306,19 @@ def _heat(count: int | None, counts: Mapping[str, int] | None) -> float:
 
 def _lines(state: StateDef) -> Iterator[Label]:
     if state.entry:
-        yield Label("entry", actions=full_words(state.entry), gist=gist_words(state.entry))
+        yield _actions_label("entry", state.entry)
     if state.exit:
-        yield Label("exit", actions=full_words(state.exit), gist=gist_words(state.exit))
+        yield _actions_label("exit", state.exit)
     for invoke in state.invoke:
         words = (invoke_words(invoke),)
         yield Label("invoke", actions=words, gist=words)
     for transition in _transitions(state):
         if _stays(transition):
             yield _label(transition, state)
+
+
+def _actions_label(word: str, actions: Sequence[Action]) -> Label:
+    return Label(word, actions=full_words(actions), gist=gist_words(actions))
 
 
 def _description(chart: Chart, counts: Mapping[str, int] | None, known: Mapping[str, StateDef]) -> str:

@@ -44,8 +44,9 @@ class _Writer:
 
     def contents(self, node: Node) -> Iterator[str]:
         for target in node.initial if node.has_initial_marker() else ():
-            starts = ", ".join(self.diagram.starts) if not node.path else ""
-            yield f"[*] --> {self.ids[self.reachable(target, node.path)]}" + _words(Label(starts))
+            yield f"[*] --> {self.ids[self.reachable(target, node.path)]}" + _words(
+                self.diagram.start_label(node)
+            )
         if node.any_state:
             lines = ["in any state", *(" ".join(label.parts()) for label in node.lines if not node.path)]
             yield f'state "{_lines(lines)}" as {_any(self.ids[node.path])}'

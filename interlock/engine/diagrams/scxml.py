@@ -45,7 +45,9 @@ class _Writer:
         self.brief = brief
         self.ids = _ids(chart)
         root = chart.root
-        self.wrapped = root.kind == "parallel" or bool(root.entry or root.exit or root.after)
+        self.wrapped = root.kind == "parallel" or bool(
+            root.entry or root.exit or root.after or root.initial_actions
+        )
         self.can_end = root.kind == "parallel" or any(child.kind == "final" for child in root.children)
         self.end = _free(f"{self.ids['']}.ended", self.ids)
 
@@ -103,7 +105,8 @@ class _Writer:
         yield f"</{tag}>"
 
     def initial(self, state: StateDef) -> str:
-        return self.references(state.initial) if state.kind == "compound" else ""
+        plain = state.kind == "compound" and not self.actions(state.initial_actions)
+        return self.references(state.initial) if plain else ""
 
     def references(self, paths: Iterable[str]) -> str:
         return " ".join(self.ids[path] for path in paths)
@@ -114,8 +117,10 @@ class _Writer:
         if _tag(state)[0] == "history":
             above = self.chart.states[state.path.rpartition(".")[0]]
             targets = state.initial or [each.path for each in above.children if _tag(each)[0] != "history"]
-            yield _empty("transition", target=self.references(targets))
+            yield from self.default(targets, state)
             return
+        if state.kind == "compound" and self.actions(state.initial_actions):
+            yield from _block("initial", list(self.default(state.initial, state)))
         timers = {self.event(each): each.delay for each in state.after}
         yield from _block(
             "onentry",
@@ -133,6 +138,12 @@ class _Writer:
         yield from self.transitions(state)
         for child in state.children:
             yield from self.state(child)
+
+    def default(self, targets: Sequence[str], state: StateDef) -> Iterator[str]:
+        """The transition of an ``<initial>`` or a ``<history>``."""
+        head = _open("transition", target=self.references(targets))
+        body = self.actions(state.initial_actions)
+        yield from [head, *_indented(iter(body)), "</transition>"] if body else [f"{head[:-1]}/>"]
 
     def transitions(self, state: StateDef) -> Iterator[str]:
         """In the order in which they are tried: wildcards last, then what the root says for all its states."""
@@ -254,7 +265,7 @@ def _transitions(state: StateDef) -> tuple[TransitionDef, ...]:
 
 
 def _actions(state: StateDef) -> Iterator[Action]:
-    yield from (*state.entry, *state.exit)
+    yield from state.standing
     for each in _transitions(state):
         yield from each.actions
 

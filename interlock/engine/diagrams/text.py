@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from interlock.engine.diagrams.model import Diagram, Edge, Label, Node
 from interlock.engine.diagrams.wording import visible
@@ -23,6 +24,7 @@ def plain_text(diagram: Diagram) -> str:
     lines.append("")
     for target in diagram.root.initial:
         lines.append(f"starts at {_shown(diagram, target)}" + _by(diagram.starts))
+        lines += [f"       {part}" for part in diagram.root.start.parts(full=True)]
     if anywhere := list(_transitions(diagram.root, diagram, "   ")):
         lines += ["in any state", *anywhere]
     for number, child in enumerate(diagram.root.children, 1):
@@ -67,6 +69,8 @@ def _headline(node: Node, diagram: Diagram) -> str:
 
 
 def _transitions(node: Node, diagram: Diagram, margin: str) -> Iterator[str]:
+    if node.path and node.start.actions:
+        yield from _worded(replace(node.start, event="initial"), "", margin)
     for label in node.lines:
         yield from _worded(label, "", margin)
     for edge in diagram.edges:

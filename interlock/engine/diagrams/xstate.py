@@ -111,7 +111,7 @@ class _Writer:
             states={child.name: self.state(child) for child in state.children},
         )
 
-    def initial(self, state: StateDef) -> str:
+    def initial(self, state: StateDef) -> str | dict[str, Any]:
         if state.kind != "compound" or not state.initial:
             return ""
         child = next((child.name for child in state.children if child.path == state.initial[0]), None)
@@ -121,7 +121,8 @@ class _Writer:
                 f"XState's initial states are children: {where!r} begins at {state.initial[0]!r}, further below."
                 " Give each state on the way its own 'initial'."
             )
-        return child
+        actions = self.actions(state.initial_actions)
+        return {"target": child, "actions": actions} if actions else child
 
     def history(self, state: StateDef) -> dict[str, Any]:
         above = f"{state.path.rpartition('.')[0]}."
