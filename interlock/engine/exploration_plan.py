@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from interlock.engine.chart import INVOKE_DONE, INVOKE_ERROR, CommandDef
+from interlock.engine.durations import MAX_DELAY_MS
 from interlock.engine.exploration_reading import assignments, conditions, deciding_fields, relations
 from interlock.engine.exploration_trials import Surroundings, Trials, surroundings
 from interlock.engine.expressions import Expression
@@ -67,7 +68,7 @@ class Plan:
                 continue
             defaults = [self.machine.defaults.get(path[1]) for path in related.paths if path[0] == "context"]
             for value in (*related.literals, *defaults):
-                if type(value) in (int, float) and 0 <= value <= 10 * 366 * 86_400:
+                if type(value) in (int, float) and 0 <= value * 1000 < MAX_DELAY_MS:
                     seconds[int(value) + 1] = None
         return [each * 1000 for each in sorted(seconds)[:_MAX_WAITS]]
 

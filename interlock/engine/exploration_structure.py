@@ -18,8 +18,9 @@ def transition_ids(machine: Machine) -> dict[Arrow, str]:
     ``queued:after.30m``, ``new:always``; ``.:note`` for one of the root. In document order."""
     named: dict[str, list[Arrow]] = {}
     for arrow in machine.arrows:
-        name = f"{arrow.node.path or '.'}:{arrow.definition.event or 'always'}"
-        named.setdefault(name, []).append(arrow)
+        made = arrow.definition
+        event = f"after.{made.delay.text}" if made.delay else made.event or "always"
+        named.setdefault(f"{arrow.node.path or '.'}:{event}", []).append(arrow)
     found = {
         arrow: name if len(arrows) == 1 else f"{name}#{number}"
         for name, arrows in named.items()

@@ -111,7 +111,9 @@ class _Maker:
         return words
 
     def targets(self, path: str) -> Any:
-        first = self.dice.choice(list(self.states) if self.chance(0.1) else [each for each in self.states if each])
+        first = self.dice.choice(
+            list(self.states) if self.chance(0.1) else [each for each in self.states if each]
+        )
         found = [first]
         if self.chance(0.15):
             for other in self.dice.sample(list(self.states), min(4, len(self.states))):
@@ -133,7 +135,12 @@ class _Maker:
         above = source.rpartition(".")[0]
         if source and target and target.rpartition(".")[0] == above and self.chance(0.7):
             return target.rpartition(".")[2]
-        if target.startswith(f"{source}." if source else "") and target != source and target and self.chance(0.6):
+        if (
+            target.startswith(f"{source}." if source else "")
+            and target != source
+            and target
+            and self.chance(0.6)
+        ):
             return f".{target.removeprefix(f'{source}.' if source else '')}"
         return f"#{self.ids[target]}"
 
