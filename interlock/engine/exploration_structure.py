@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from interlock.engine.checks_reading import always_holds, never_holds
@@ -63,10 +63,12 @@ class Structure:
     def _walk(self) -> None:
         waiting: deque[Node] = deque()
         self._add(self._entered(self.machine.root), None, waiting)
+        leaving: dict[Node, list[Arrow]] = {}
+        for arrow in self.machine.arrows:
+            leaving.setdefault(arrow.node, []).append(arrow)
         while waiting:
-            node = waiting.popleft()
-            for arrow in self.machine.arrows:
-                if arrow.node is node and use_of(arrow) == "taken" and not never_holds(arrow.guard):
+            for arrow in leaving.get(waiting.popleft(), ()):
+                if use_of(arrow) == "taken" and not never_holds(arrow.guard):
                     for target in arrow.targets:
                         self._add(self._entered(target), arrow, waiting)
 
@@ -101,9 +103,8 @@ class Structure:
                 yield above
 
 
-def conditions_in_words(machine: Machine, arrows: Sequence[Arrow]) -> list[str]:
+def conditions_in_words(machine: Machine, ids: Mapping[Arrow, str], arrows: Sequence[Arrow]) -> list[str]:
     """Guards and requirements on these transitions, each once: ``queued:assign: [data.agent != null]``."""
-    ids = transition_ids(machine)
     told: dict[str, None] = {}
     for arrow in arrows:
         if not always_holds(arrow.guard) and arrow.guard:

@@ -14,6 +14,7 @@ import jsonschema_rs
 import orjson
 
 from interlock.engine.exploration_reading import Related
+from interlock.engine.expression_functions import MAX_INTEGER
 from interlock.engine.messages import format_time
 
 PLAIN = ("one", "two")
@@ -184,13 +185,11 @@ def _numbers(schema: Mapping[str, Any], related: Related, beside: Sequence[Any])
     low, high = schema.get("minimum"), schema.get("maximum")
     above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
     step = schema.get("multipleOf", 1)
-    yield from (edge for edge in (low, high) if edge is not None)
-    yield from (n + more for n in near for more in (step, -step))
-    if above is not None:
-        yield above + step
-    if below is not None:
-        yield below - step
-    yield from (1, 0, step)
+    found = [edge for edge in (low, high) if edge is not None]
+    found += [n + more for n in near for more in (step, -step)]
+    found += [above + step] if above is not None else []
+    found += [below - step] if below is not None else []
+    yield from (n for n in (*found, 1, 0, step) if abs(n) <= MAX_INTEGER)
 
 
 def _lists(
@@ -212,7 +211,7 @@ def _lists(
     wanted = [schema.get("minItems", 0), *(_lengths(related) if related.measured else ())]
     plain = list(_first(_values(inside, nothing, (), moments, depth + 1), inside, MAX_VALUES))
     for length in wanted:
-        if plain and length > 1:
+        if plain and 1 < length <= _MAX_LENGTH:
             yield [plain[place % len(plain)] for place in range(length)]
 
 

@@ -28,12 +28,12 @@ states:
     on:
       open: {guard: "data.code == '1234'", target: opened}
       lock: locked
-      paint: {guard: "data_is_never() == 1", target: red}
+      paint: {guard: "key == 'no'", target: red}
   locked: {after: {90s: closed}}
   opened: {type: final}
   red: {}
   attic: {}
-""".replace("data_is_never() == 1", "str(version) + key == 'no'")
+"""
 
 
 @pytest.fixture
@@ -60,13 +60,13 @@ def test_ways_are_told_in_words(door: str, capsys: pytest.CaptureFixture[str]) -
     assert 'opened  build > open {"code":"1234"}' in lines
     assert any(line.endswith("build > lock by agent one (keys) > wait 90s") for line in lines)
     assert "attic: no way in the chart leads to attic." in lines
-    assert "closed:paint: guard str(version) + key == 'no'" in lines
+    assert "closed:paint: guard key == 'no'" in lines
     assert "door version 3: 3 of 5 states and 3 of 4 transitions reached" in err
 
 
 def test_json_has_every_state_and_transition(door: str, capsys: pytest.CaptureFixture[str]) -> None:
     report = as_json(capsys, door)
-    assert (report["chart"], report["version"], report["complete"]) == ("door", 3, False)
+    assert (report["chart"], report["version"], report["complete"]) == ("door", 3, True)
     states = {row["state"]: row for row in report["states"]}
     assert list(states) == ["closed", "locked", "opened", "red", "attic"]
     assert states["locked"]["events"][1] == {
@@ -97,7 +97,7 @@ def test_only_states_or_only_transitions(door: str, capsys: pytest.CaptureFixtur
 
 def test_what_is_not_found_is_said_with_the_reason(door: str, capsys: pytest.CaptureFixture[str]) -> None:
     out, err = told(capsys, door, "--to", "red", "--limit", "200", code=Exit.FAILED)
-    assert out == "" and "guard str(version)" in err
+    assert out == "" and "guard key == 'no'" in err
     assert "not found" in err
     _, err = told(capsys, door, "--to", "attic", "--events", code=Exit.FAILED)
     assert "no way in the chart leads to attic" in err

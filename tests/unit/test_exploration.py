@@ -347,6 +347,37 @@ def test_timers_without_end_and_guards_that_fail_end_no_search() -> None:
     assert isinstance(report.states["c"], Missing)
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "{type: array, items: {type: string}, minItems: 1000000000}",
+        "{type: string, minLength: 1000000000}",
+        "{type: integer, exclusiveMaximum: -9223372036854775807}",
+        "{type: integer, exclusiveMinimum: 9223372036854775806}",
+        "{type: number, multipleOf: 0.1}",
+        "{not: {}}",
+        "{type: object, properties: {a: {type: object, properties: {b: {type: object, required: [c]}}}}}",
+        '{anyOf: [{type: string, pattern: "^never$"}, {const: {a: 1}}, {enum: [[1], [2]]}]}',
+    ],
+)
+def test_no_schema_is_too_much(schema: str) -> None:
+    machine = chart(
+        "initial: a\nstates: {a: {on: {go: {guard: data.x != null, target: b}, out: c}}, b: {}, c: {}}",
+        f"go: {{data: {{x: {schema}}}}}, out: {{}}",
+    )
+    report = explore(machine)
+    assert report.complete
+    assert way(report.states["c"]) == ["make", "out"]
+    check_ways(machine, report)
+
+
+def test_a_chart_of_two_thousand_states_is_walked_in_a_moment() -> None:
+    states = ", ".join(f"s{n}: {{on: {{go: s{n + 1}, skip: s{n}}}}}" for n in range(2_000))
+    machine = chart(f"initial: s0\nstates: {{{states}, s2000: {{}}}}", "go: {}, skip: {}")
+    report = explore(machine)
+    assert len(way(report.states["s2000"])) == 2_001
+
+
 # Ways are exact, and the shortest
 
 
