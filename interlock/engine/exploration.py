@@ -7,12 +7,13 @@ are one where nothing tells them apart that could decide anything: active states
 timers and functions, and the context fields that some condition depends on.
 
 Half of the tries go breadth first, so that what is found is the shortest of all that is tried. Where charts
-have too many situations for that, the other half begins anew and goes on from the simplest ways first: deeper,
-by ways that may not be the shortest.
+have too many situations for that, the other half begins anew, along the simplest ways first and to where few
+ways have led: deeper, by ways that may not be the shortest.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
@@ -60,6 +61,7 @@ class _Search:
         self.tries = 0
         self.situations = 0
         self.seen: set[bytes] = set()
+        self.visits: Counter[tuple[str, ...]] = Counter()
         self.searched = 0
         """All ways of so many events have been tried."""
 
@@ -67,7 +69,7 @@ class _Search:
         nothing_left = self._search(self.limit // 2, lambda place: place.depth)
         if not nothing_left and not self.found.complete:
             self.found.sure_to = self.searched + 1
-            nothing_left = self._search(self.limit, lambda place: place.depth + place.changes)
+            nothing_left = self._search(self.limit, self._by_novelty)
         return self.found.report(self.tries, self.situations, nothing_left)
 
     def _search(self, limit: int, cost: Callable[[Situation], int]) -> bool:
@@ -90,6 +92,13 @@ class _Search:
             if self.tries >= limit or self.found.complete:
                 return not waiting
         return True
+
+    def _by_novelty(self, place: Situation) -> int:
+        """Simple ways first, and rather to where few have been: each doubling of a configuration's visits counts."""
+        assert place.snapshot is not None
+        states = tuple(place.snapshot.state)
+        self.visits[states] += 1
+        return place.depth + place.changes + 2 * self.visits[states].bit_length()
 
     # Situations
 

@@ -337,6 +337,23 @@ def test_the_limit_ends_every_search_and_is_told() -> None:
     assert isinstance(missing, Missing) and "300 tries" in missing.why
 
 
+def test_a_way_behind_too_many_situations_is_found_and_not_called_the_shortest() -> None:
+    fields = ", ".join(f"{name}: {{enum: [0, 1, 2, 3, 4, 5, 6, 7]}}" for name in "xyz")
+    sets = "{assign: {x: data.x, y: data.y, z: data.z}}"
+    path = ", ".join(f"s{n}: {{on: {{go: s{n + 1}}}}}" for n in range(6))
+    machine = chart(
+        f"initial: s0\non: {{set: {{guard: data.x != context.x or data.y != context.y or data.z != context.z,"
+        f" actions: {sets}}}}}\nstates: {{{path}, s6: {{}}}}",
+        f"go: {{}}, set: {{data: {{{fields}}}, required: [x, y, z]}}",
+        ", ".join(f"{name}: {{type: integer, default: 0}}" for name in "xyz"),
+    )
+    report = explore(machine, limit=3_000)
+    deep, near = report.states["s6"], report.states["s1"]
+    assert way(deep) == ["make", *["go"] * 6]
+    assert isinstance(deep, Found) and not deep.shortest
+    assert isinstance(near, Found) and near.shortest
+
+
 def test_timers_without_end_and_guards_that_fail_end_no_search() -> None:
     machine = chart(
         "initial: a\nstates: {a: {after: {0ms: b}}, b: {after: {0ms: a}, on: {go: {guard: 1 / 0 > 1, target: c},"
