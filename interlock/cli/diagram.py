@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlock.cli.chart_source import find_chart
 from interlock.cli.exits import CliError, Exit
-from interlock.cli.output import print_block, say
+from interlock.cli.pictures import Format, chosen_format, write_picture
 
 if TYPE_CHECKING:
     from interlock.cli.server import Server
@@ -20,19 +19,6 @@ if TYPE_CHECKING:
     from interlock.engine.snapshot import Snapshot
 
 app = typer.Typer(rich_markup_mode=None)
-
-
-class Format(StrEnum):
-    """What a diagram can be written as."""
-
-    MERMAID = "mermaid"
-    DOT = "dot"
-    SVG = "svg"
-    PNG = "png"
-    PLANTUML = "plantuml"
-    SCXML = "scxml"
-    XSTATE = "xstate"
-    TEXT = "text"
 
 
 @dataclass(frozen=True)
@@ -69,9 +55,7 @@ def diagram(
     """Draw a chart, or where an instance stands in it."""
     from interlock.engine.diagrams import DiagramError, draw
 
-    chosen = format_ or _format_of(output)
-    if chosen is Format.PNG and output is None and sys.stdout.isatty():
-        raise CliError(Exit.USAGE, "A PNG is no text for a terminal. Name a file with -o, or pipe it on.")
+    chosen = chosen_format(format_, output)
     scene = _scene(what, counts, taken)
     try:
         picture = draw(
@@ -85,20 +69,7 @@ def diagram(
         )
     except DiagramError as error:
         raise CliError(Exit.FAILED, str(error)) from None
-    _write(picture, output, chosen)
-
-
-def _format_of(output: Path | None) -> Format:
-    endings = {f".{known.value}": known for known in Format}
-    endings |= {".mmd": Format.MERMAID, ".md": Format.MERMAID, ".gv": Format.DOT, ".txt": Format.TEXT}
-    endings |= {".puml": Format.PLANTUML, ".json": Format.XSTATE}
-    if output is None:
-        return Format.MERMAID
-    if output.suffix not in endings:
-        raise CliError(
-            Exit.USAGE, f"{output.name} does not say what to write. Name it with --format, such as svg."
-        )
-    return endings[output.suffix]
+    write_picture(picture, output, chosen)
 
 
 def _scene(what: str, counts: bool, taken: bool) -> Scene:
@@ -108,45 +79,7 @@ def _scene(what: str, counts: bool, taken: bool) -> Scene:
         raise CliError(Exit.USAGE, "--taken is about an instance. Name one as MACHINE/KEY.")
     if is_instance:
         return _instance(what, taken)
-    if path.is_file():
-        from interlock.engine.loader import load_chart
-        from interlock.statecharts.functions import FUNCTIONS
-
-        return _with_counts(load_chart(path, functions=FUNCTIONS), counts)
-    return _with_counts(_chart_by_id(what), counts)
-
-
-def _chart_by_id(name: str) -> Chart:
-    from interlock.cli.inputs import settings
-    from interlock.statecharts.catalog import Catalog
-
-    catalog = Catalog.load(settings().charts)
-    machine = catalog.machine(name)
-    if machine is not None:
-        return machine.chart
-    registered = _registered_chart(name)
-    if registered is None:
-        known = ", ".join(sorted({chart.id for chart in catalog.charts}))
-        raise CliError(
-            Exit.NOT_FOUND,
-            f"{name} is no file and no chart's id. Name a file, MACHINE/KEY, or one of: {known}.",
-        )
-    return registered
-
-
-def _registered_chart(name: str) -> Chart | None:
-    """The newest chart of this id that workers have registered; None where there is none, or no server."""
-    from interlock.cli.server import Server
-    from interlock.engine.errors import ServerUnreachable
-
-    try:
-        return Server().latest(name)
-    except ServerUnreachable:
-        return None
-    except CliError as error:
-        if error.code is not Exit.NOT_FOUND:
-            raise
-        return None
+    return _with_counts(find_chart(what, "MACHINE/KEY"), counts)
 
 
 def _with_counts(chart: Chart, counts: bool) -> Scene:
@@ -190,19 +123,3 @@ def _taken(server: Server, snapshot: Snapshot) -> list[TransitionDef]:
         if decision.snapshot and decision.snapshot.chart_version == snapshot.chart_version
         for arrow in decision.taken
     ]
-
-
-def _write(picture: bytes, output: Path | None, chosen: Format) -> None:
-    if output is not None:
-        try:
-            output.write_bytes(picture)
-        except OSError as error:
-            raise CliError(
-                Exit.FAILED, f"{output}: {error.strerror}. Name a file that can be written."
-            ) from None
-        say(f"Wrote {output}.")
-    elif chosen is Format.PNG:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(picture)
-    else:
-        print_block(picture.decode())

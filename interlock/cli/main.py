@@ -33,6 +33,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("charts", "Find the mistakes in charts."),
     "diagram": ("diagram", "Draw a chart, or where an instance stands in it."),
     "simulate": ("simulate", "Step a chart under a virtual clock, without a server."),
+    "paths": ("paths", "The shortest command sequence to every state and over every transition of a chart."),
+    "cover": ("cover", "Which transitions of a machine's chart its instances have taken."),
     "webhook": ("webhook", "Who is told what happens: subscriptions and their deliveries."),
     "dead": ("dead", "Commands that could not be applied."),
     "token": ("token", "Who may come in over HTTP: make, list and revoke tokens."),

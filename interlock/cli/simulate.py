@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import orjson
 import typer
 
+from interlock.cli.chart_source import find_chart
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.output import compact, print_json, print_line, say
 
@@ -27,9 +28,7 @@ _EVENT_WORDS = frozenset({"type", "data", "actor", "advance", "expect"})
 
 @app.command()
 def simulate(
-    chart: Annotated[
-        str | None, typer.Argument(metavar="CHART", help="A file, or the id of a shipped chart.")
-    ] = None,
+    chart: Annotated[str | None, typer.Argument(metavar="CHART", help="A file, or a chart's id.")] = None,
     events: Annotated[
         str | None, typer.Option(metavar="FILE", help="JSON lines of events; - reads stdin.")
     ] = None,
@@ -126,26 +125,7 @@ def _simulation(chart: str, key: str, at: str) -> Simulation:
         now = parse_time(at)
     except ValueError:
         raise CliError(Exit.USAGE, f"--at {at!r} is no time. Write it as in 2026-01-31T09:00:00Z.") from None
-    return Simulation(Machine(_chart(chart)), now, key)
-
-
-def _chart(what: str) -> Any:
-    from interlock.cli.inputs import settings
-    from interlock.engine.loader import load_chart
-    from interlock.statecharts.catalog import Catalog
-    from interlock.statecharts.functions import FUNCTIONS
-
-    path = Path(what)
-    if path.is_file():
-        return load_chart(path, functions=FUNCTIONS)
-    catalog = Catalog.load(settings().charts)
-    machine = catalog.machine(what)
-    if machine is None:
-        known = ", ".join(sorted({chart.id for chart in catalog.charts}))
-        raise CliError(
-            Exit.NOT_FOUND, f"{what} is no file and no chart's id. Name a file, or one of: {known}."
-        )
-    return machine.chart
+    return Simulation(Machine(find_chart(chart)), now, key)
 
 
 def _from_events(simulation: Simulation, name: str, as_json: bool) -> int:

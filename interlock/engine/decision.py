@@ -158,7 +158,10 @@ def _decide(machine: Machine, snapshot: Snapshot | None, command: Command, now: 
         _check_rows(arrow.require, step.scope)
     if all(arrow.ignore for arrow in arrows):
         return Decision(
-            Result(command.id, Status.IGNORED, machine.id, snapshot.key, snapshot.version, snapshot.state, [])
+            Result(
+                command.id, Status.IGNORED, machine.id, snapshot.key, snapshot.version, snapshot.state, []
+            ),
+            taken=arrows,
         )
     step.take(arrows)
     return finish(machine, snapshot, step, cause, f"{machine.id}.updated")

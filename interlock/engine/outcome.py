@@ -27,7 +27,8 @@ class Decision:
     ``entry``, ``events`` and ``sends`` (commands to other instances) are JSON, ready to be stored; so that one
     is encoded once. ``cancelled``: commands sent earlier, with a delay, that are not to be applied. ``runs``:
     of invoked functions, to be begun; ``stopped``: those whose outcome is not wanted any more. ``taken``: the
-    transitions, in order.
+    transitions, in order; of an ignored command those that say so. ``visited``: mask of the states that were
+    entered, those that were left again within the step too.
     """
 
     result: Result
@@ -39,6 +40,7 @@ class Decision:
     runs: Sequence[Run] = ()
     stopped: Sequence[Running] = ()
     taken: Sequence[Arrow] = ()
+    visited: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,7 @@ def finish(machine: Machine, before: Snapshot, step: Step, cause: Cause, default
         runs,
         step.stopped,
         step.taken,
+        step.visited,
     )
 
 

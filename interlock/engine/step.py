@@ -41,7 +41,8 @@ class Step:
     types in order; ``taken``: the arrows taken; ``timers``: those that run; ``sent``: commands to other
     instances; ``delayed``: those of earlier steps that still wait; ``cancelled``: those that wait no more;
     ``starting``: mask of the states whose functions are to be run; ``running``, ``stopped``: those of earlier steps;
-    ``defaulted``: mask of the states that the microstep enters by their initial.
+    ``defaulted``: mask of the states that the microstep enters by their initial; ``visited``: mask of all states
+    entered, those left again too.
     Raises EvaluationError out of any method where an expression fails, EndlessStep after ``MICROSTEP_LIMIT``
     microsteps.
     """
@@ -67,6 +68,7 @@ class Step:
         "taken",
         "timers",
         "version",
+        "visited",
     )
 
     def __init__(
@@ -101,6 +103,7 @@ class Step:
         self.stopped: Sequence[Running] = ()
         self.starting = 0
         self.defaulted = 0
+        self.visited = 0
         self.sent: Sequence[Sent] = ()
         self.cancelled: Sequence[DelayedSend] = ()
         self.delayed: list[DelayedSend] = delayed or []
@@ -385,6 +388,7 @@ class Step:
         return mask
 
     def _enter(self, mask: int) -> None:
+        self.visited |= mask
         if not mask & self.machine.stirred_on_entry and not self.machine.has_order:
             self.active |= mask
             return

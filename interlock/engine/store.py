@@ -24,6 +24,7 @@ from interlock.engine.settings import Settings
 from interlock.engine.snapshot import CorruptSnapshot, Snapshot
 from interlock.engine.stored import read_entry, read_letter, read_snapshot
 
+_AT_ONCE = 500
 _CHUNK = 100
 MAX_OUTAGES = 1000
 """How many outages are kept, the newest."""
@@ -147,6 +148,16 @@ class Store:
             if len(keys) < max(limit, _CHUNK):
                 return Page(found, None)
             after = keys[-1]
+
+    def instances(self, machine: str) -> Iterator[Snapshot]:
+        """All instances of a machine, in the order of their keys' bytes, read page by page."""
+        cursor = None
+        while True:
+            page = self.page(machine, limit=_AT_ONCE, cursor=cursor)
+            yield from page.instances
+            cursor = page.next
+            if cursor is None:
+                return
 
     def _keys_after(self, machine: str, state: str | None, after: bytes, limit: int) -> list[bytes]:
         pipeline = self.client.pipeline(transaction=False)

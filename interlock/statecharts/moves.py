@@ -67,7 +67,7 @@ def survey(
     """
     find = _Versions(store, machine)
     found = Survey()
-    for snapshot in _snapshots(store, machine):
+    for snapshot in store.instances(machine):
         if snapshot.chart_version == to:
             found.already += 1
         elif only_from not in (None, snapshot.chart_version):
@@ -85,7 +85,7 @@ def survey(
 def survey_undo(store: Store, machine: str, to: int, only_from: int | None = None) -> Survey:
     """What taking back the moves to version ``to`` would do. ``only_from``: only of those that came from there."""
     found = Survey()
-    for snapshot in _snapshots(store, machine):
+    for snapshot in store.instances(machine):
         if snapshot.chart_version != to:
             continue
         last = store.history(machine, snapshot.key, snapshot.version)
@@ -151,16 +151,6 @@ def _told(error: Mapping[str, Any]) -> list[Row]:
     if problems:
         return [(each["what"], each["name"], each["message"]) for each in problems]
     return [("command", str(error.get("code")), str(error.get("message")))]
-
-
-def _snapshots(store: Store, machine: str) -> Iterator[Snapshot]:
-    cursor = None
-    while True:
-        page = store.page(machine, limit=AT_ONCE, cursor=cursor)
-        yield from page.instances
-        cursor = page.next
-        if cursor is None:
-            return
 
 
 def _answers(store: Store, reply_to: str, count: int, patience_seconds: float) -> Iterator[dict[str, Any]]:

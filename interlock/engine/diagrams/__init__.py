@@ -47,6 +47,7 @@ def draw(
     active: Sequence[str] = (),
     counts: Mapping[str, int] | None = None,
     taken: Sequence[tuple[str, str] | TransitionDef] = (),
+    crossings: Sequence[tuple[TransitionDef, int]] = (),
     timers: Mapping[str, str] | None = None,
     brief: bool = False,
 ) -> bytes:
@@ -55,7 +56,8 @@ def draw(
     ``active``: paths of an instance's active atomic states; they and their ancestors are highlighted.
     ``counts``: state path -> number of instances, written into the state and shown as heat; states
     without an entry show 0; None shows nothing. ``taken``: transitions to highlight; or (path of the state
-    that was active, event), the event being looked for outwards, as the machine does. ``timers``: state
+    that was active, event), the event being looked for outwards, as the machine does. ``crossings``: how often
+    transitions were taken: those that were are highlighted, those that never were are told apart. ``timers``: state
     path -> when its timer is due, as text. ``brief``: events only, no guards, refusals or actions. SCXML and
     XState JSON have no place for an instance: they are the chart's.
 
@@ -67,5 +69,13 @@ def draw(
     if export := _EXPORTS.get(format):
         return export(chart, brief=brief).encode()
     return _PICTURES[format](
-        build_diagram(chart, active=active, counts=counts, taken=taken, timers=timers, brief=brief)
+        build_diagram(
+            chart,
+            active=active,
+            counts=counts,
+            taken=taken,
+            crossings=crossings,
+            timers=timers,
+            brief=brief,
+        )
     )

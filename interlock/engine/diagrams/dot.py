@@ -85,6 +85,8 @@ class _Writer:
         attributes = {"id": edge_id(number), **self.cut(edge)}
         if edge.taken:
             attributes |= {"class": "taken", "color": palette.ACTIVE_LINE, "penwidth": "2.6"}
+        elif edge.never:
+            attributes |= {"class": "never", "color": palette.REFUSAL, "style": "dashed"}
         ends = (tail, self.entrance(edge.target))
         return _line(ends, attributes, edge.label, bold=edge.taken, upwards=self.is_upwards(edge))
 

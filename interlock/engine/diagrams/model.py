@@ -30,7 +30,7 @@ class Label:
     ``event``: the command or internal event, ``after 30m`` for a timer, ``always`` where there is none.
     ``refusals``: the codes of the ``require`` rows, in order. ``actions``: in full; ``gist``: the same with
     the names of the fields set, without their values, as pictures show them. ``notes``: ``ignored``, ``not accepted``,
-    ``re-enters``, ``starts its inside anew``.
+    ``re-enters``, ``starts its inside anew``, ``taken 3 times``, ``never taken``.
     """
 
     event: str
@@ -61,7 +61,7 @@ class Edge:
     """An arrow between two states.
 
     ``inside``: the target stands in the source: the arrow starts at the source's *any state* marker, for
-    no box can point into itself.
+    no box can point into itself. ``never``: somebody has counted, and nothing has ever taken it.
     """
 
     source: str
@@ -69,6 +69,7 @@ class Edge:
     label: Label
     inside: bool = False
     taken: bool = False
+    never: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ class Overlay:
     counts: Mapping[str, int] | None
     taken: frozenset[tuple[str, str]]
     arrows: frozenset[Place]
+    crossings: Mapping[Place, int]
     timers: Mapping[str, str]
     brief: bool
 
@@ -153,6 +155,7 @@ def build_diagram(
     active: Sequence[str] = (),
     counts: Mapping[str, int] | None = None,
     taken: Sequence[tuple[str, str] | TransitionDef] = (),
+    crossings: Sequence[tuple[TransitionDef, int]] = (),
     timers: Mapping[str, str] | None = None,
     brief: bool = False,
 ) -> Diagram:
@@ -169,7 +172,8 @@ def build_diagram(
         active=frozenset(ancestor for path in active for ancestor in ancestors(path)),
         counts=counts,
         taken=frozenset(_arrow_taken(source, event, known) for source, event in events),
-        arrows=frozenset((each.mark.line, each.mark.column) for each in arrows),
+        arrows=frozenset(_place(each) for each in arrows),
+        crossings={_place(each): times for each, times in crossings},
         timers=timers or {},
         brief=brief,
     )
@@ -224,19 +228,27 @@ def _transitions(state: StateDef) -> tuple[TransitionDef, ...]:
     return (*state.on, *state.always, *state.after)
 
 
+def _place(transition: TransitionDef) -> Place:
+    return transition.mark.line, transition.mark.column
+
+
 def _edges(state: StateDef, overlay: Overlay) -> Iterator[Edge]:
     for transition in _transitions(state):
         if _stays(transition):
             continue
-        label = _label(transition, state)
+        label = _label(transition, state, overlay)
+        times = overlay.crossings.get(_place(transition))
+        short = replace(label.brief(), notes=_crossed(times))
         for number, target in enumerate(transition.targets):
             yield Edge(
                 source=state.path,
                 target=target,
-                label=label.brief() if overlay.brief or number else label,
+                label=short if overlay.brief or number else label,
                 inside=contains(state.path, target),
                 taken=(state.path, transition.event) in overlay.taken
-                or (transition.mark.line, transition.mark.column) in overlay.arrows,
+                or _place(transition) in overlay.arrows
+                or bool(times),
+                never=times == 0,
             )
 
 
@@ -244,7 +256,7 @@ def _stays(transition: TransitionDef) -> bool:
     return transition.targets in ((), (transition.source,))
 
 
-def _label(transition: TransitionDef, state: StateDef) -> Label:
+def _label(transition: TransitionDef, state: StateDef, overlay: Overlay) -> Label:
     delay = visible(transition.delay_text)
     event = f"after {delay}" if delay else visible(transition.event) or "always"
     return Label(
@@ -254,8 +266,14 @@ def _label(transition: TransitionDef, state: StateDef) -> Label:
         actions=full_words(transition.actions),
         gist=gist_words(transition.actions),
         delay=delay,
-        notes=_notes(transition, state),
+        notes=(*_notes(transition, state), *_crossed(overlay.crossings.get(_place(transition)))),
     )
+
+
+def _crossed(times: int | None) -> tuple[str, ...]:
+    if times is None:
+        return ()
+    return (f"taken {times:,} time" + ("" if times == 1 else "s") if times else "never taken",)
 
 
 def _notes(transition: TransitionDef, state: StateDef) -> tuple[str, ...]:
@@ -269,7 +287,7 @@ def _notes(transition: TransitionDef, state: StateDef) -> tuple[str, ...]:
 
 
 def _node(state: StateDef, name: str, edges: tuple[Edge, ...], overlay: Overlay) -> Node:
-    lines = () if overlay.brief else tuple(_lines(state))
+    lines = () if overlay.brief else tuple(_lines(state, overlay))
     counts = overlay.counts
     counted = counts is not None and (state.path in counts or _holds_instances(state))
     count = counts.get(state.path, 0) if counts is not None and counted else None
@@ -304,7 +322,7 @@ def _heat(count: int | None, counts: Mapping[str, int] | None) -> float:
     return math.sqrt(count / greatest) if count and greatest > 0 else 0.0
 
 
-def _lines(state: StateDef) -> Iterator[Label]:
+def _lines(state: StateDef, overlay: Overlay) -> Iterator[Label]:
     if state.entry:
         yield _actions_label("entry", state.entry)
     if state.exit:
@@ -314,7 +332,7 @@ def _lines(state: StateDef) -> Iterator[Label]:
         yield Label("invoke", actions=words, gist=words)
     for transition in _transitions(state):
         if _stays(transition):
-            yield _label(transition, state)
+            yield _label(transition, state, overlay)
 
 
 def _actions_label(word: str, actions: Sequence[Action]) -> Label:

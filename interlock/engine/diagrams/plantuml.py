@@ -69,6 +69,8 @@ class _Writer:
         target = self.reachable(edge.target, edge.source)
         tail = _any(self.ids[edge.source]) if edge.inside and target == edge.target else self.ids[source]
         shaft = f"-[{palette.ACTIVE_LINE},bold]->" if edge.taken else "-->"
+        if edge.never:
+            shaft = f"-[{palette.REFUSAL},dashed]->"
         meant = [f"(from {edge.source})"] if source != edge.source else []
         meant += [f"(to {edge.target})"] if target != edge.target else []
         return f"{tail} {shaft} {self.ids[target]}" + _words(edge.label, *meant)
