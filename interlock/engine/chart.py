@@ -64,7 +64,8 @@ class Raise:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Publish a command to an instance, in the name of the system, with the commit of this step.
+    """Publish a command to an instance, in the name of the system, with the commit of this step; where ``key`` gives
+    a list, to each of these.
 
     With ``delay`` it is applied no earlier; until then ``cancel`` of its ``id``, and the instance's end, stop it.
     ``data``: fields whose value is null are left out.
@@ -224,6 +225,8 @@ class CommandDef:
     require: tuple[Requirement, ...] = ()
     """Rows that hold in every state, checked before those of the transition; a creating command's only rows."""
     description: str = ""
+    if_missing: bool = False
+    """Of one that creates: an instance that exists takes it as any other command; a new one takes it at once."""
     exclusive: bool = False
     """A second one for the same instance is refused ``in_flight`` while a first is queued or running."""
 

@@ -9,6 +9,7 @@ import jsonschema_rs
 
 from interlock.engine.chart import CommandDef, ContextField
 from interlock.engine.chart_outline import text, texts
+from interlock.engine.chart_words import IF_MISSING
 from interlock.engine.errors import Finding, Mark
 from interlock.engine.spelling import did_you_mean
 from interlock.engine.yaml_source import Entries, Node, plain
@@ -110,7 +111,8 @@ def _command(name: str, entries: Entries, mark: Mark, findings: list[Finding]) -
             findings.append(Finding(at, "unknown_field", f"data.{field} of {name!r} is not declared", hint))
     return CommandDef(
         name=name,
-        creates=_flag(entries, "creates"),
+        creates=_flag(entries, "creates") or text(entries.get("creates")) == IF_MISSING,
+        if_missing=text(entries.get("creates")) == IF_MISSING,
         schema={
             "type": "object",
             "properties": properties,

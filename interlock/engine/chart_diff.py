@@ -215,6 +215,8 @@ def _narrowed(old: CommandDef, new: CommandDef) -> Iterator[str]:
     """What a publisher could do before, and can do no more."""
     if old.creates != new.creates:
         yield "it creates an instance now" if new.creates else "it creates no instance any more"
+    elif old.if_missing and not new.if_missing:
+        yield "an instance that exists refuses it now"
     if new.by and not (old.by and set(old.by) <= set(new.by)):
         yield f"only {', '.join(new.by)} may send it"
     before, after = old.schema["properties"], new.schema["properties"]

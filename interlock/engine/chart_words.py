@@ -108,6 +108,8 @@ class Named:
 
 Shape = Text | Whole | Decimal | Flag | Nothing | Anything | Words | Table | Rows | Either | Named
 
+IF_MISSING = "if_missing"
+"""Of ``creates``: the command makes the instance where there is none, and is taken either way."""
 _NAME = "letters, digits, - and _, beginning with a letter"
 CHART_ID = Text(r"[a-z][a-z0-9_-]{0,63}", "up to 64 small letters, digits, - and _, beginning with a letter")
 STATE_NAME = Text(r"[A-Za-z_][A-Za-z0-9_-]{0,127}", "letters, digits, - and _, beginning with a letter or _")
@@ -199,7 +201,10 @@ _REQUIREMENTS = Rows(_REQUIREMENT, single=True)
 _COMMAND = Words(
     "a command",
     {
-        "creates": Word(_FLAG, "true: it makes the instance; all other commands need one."),
+        "creates": Word(
+            Either((_FLAG, Text(choices=(IF_MISSING,)))),
+            "true: it makes the instance; if_missing: only where there is none. Other commands need one.",
+        ),
         "data": Word(Table("data field", FIELD_NAME, _DATA_FIELD), "Field: JSON Schema words."),
         "required": Word(Rows(_TEXT), "Data fields that must be given; the others are null."),
         "by": Word(
@@ -221,7 +226,9 @@ _SEND = Words(
     "a send",
     {
         "machine": Word(CHART_ID, "Id of the other instance's chart.", required=True),
-        "key": Word(_TEXT, "An expression: the other instance's key.", required=True),
+        "key": Word(
+            _TEXT, "An expression: the other instance's key; a list of keys sends to each.", required=True
+        ),
         "command": Word(COMMAND_NAME, "The command's name.", required=True),
         "data": Word(
             Table("data field", FIELD_NAME, Anything()),

@@ -27,7 +27,7 @@ def unhandled_commands(chart: Chart) -> Iterator[Finding]:
     """A declared command that no state handles; one that creates is handled by nature."""
     handled = {each.event for state in chart.states.values() for each in state.on}
     for name, command in chart.commands.items():
-        if not command.creates and not handles(handled, name):
+        if (command.if_missing or not command.creates) and not handles(handled, name):
             yield warning(
                 command.mark,
                 "unhandled_command",
@@ -39,7 +39,8 @@ def unhandled_commands(chart: Chart) -> Iterator[Finding]:
 def handled_creations(chart: Chart) -> Iterator[Finding]:
     """A transition for a command that creates: an instance that exists never takes it."""
     for each in all_transitions(chart):
-        if each.event in chart.commands and chart.commands[each.event].creates:
+        command = chart.commands.get(each.event)
+        if command and command.creates and not command.if_missing:
             yield warning(
                 each.mark,
                 "creating_command",
@@ -131,7 +132,7 @@ def unused_data(chart: Chart) -> Iterator[Finding]:
     """A data field of a creating command that fills no context field and that no ``require`` row reads."""
     for name, command in chart.commands.items():
         read = {read for row in command.require for read in row.check.names}
-        for field in command.schema["properties"] if command.creates else ():
+        for field in command.schema["properties"] if command.creates and not command.if_missing else ():
             if field not in chart.context and f"data.{field}" not in read:
                 yield warning(
                     command.mark,

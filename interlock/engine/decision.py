@@ -110,7 +110,7 @@ def capabilities(machine: Machine, snapshot: Snapshot, actor: Actor | None, now:
     """
     found = []
     for definition in machine.chart.commands.values():
-        if definition.creates or snapshot.done:
+        if (definition.creates and not definition.if_missing) or snapshot.done:
             continue
         cause = Cause("", definition.name, {}, None, None, None, None)
         step = step_from(machine, snapshot, scope_of(snapshot, cause, _actor(actor), now), now)
@@ -188,7 +188,7 @@ def _check_existence(definition: CommandDef, snapshot: Snapshot | None, command:
                 "not_found",
                 f"there is no {command.machine}/{command.key}; create it first",
             )
-    elif definition.creates:
+    elif definition.creates and not definition.if_missing:
         raise CommandRefused(
             ErrorClass.ALREADY_EXISTS,
             "already_exists",
@@ -305,4 +305,10 @@ def _create(
     step = step_from(machine, blank, scope_of(blank, cause, actor, now), now)
     _check_rows(definition.require, step.scope)
     step.start()
+    if definition.if_missing and not step.done:
+        step.scope.data = cause.data
+        arrows = step.select(definition.name)
+        for arrow in arrows:
+            _check_rows(arrow.require, step.scope)
+        step.take(arrows)
     return finish(machine, blank, step, cause, f"{machine.id}.created")

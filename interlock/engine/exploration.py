@@ -107,8 +107,9 @@ class _Search:
         snapshot = place.snapshot
         context = self.machine.defaults if snapshot is None else snapshot.context
         for name, trials in self.plan.commands.items():
-            creates = self.machine.chart.commands[name].creates
-            if creates is (snapshot is None) and self._may_take(snapshot, name):
+            command = self.machine.chart.commands[name]
+            possible = command.creates if snapshot is None else command.if_missing or not command.creates
+            if possible and self._may_take(snapshot, name):
                 for trial in trials.at(context, place.now):
                     yield from self._command(place, name, trial)
         if snapshot is not None and not snapshot.done:

@@ -26,6 +26,8 @@ from interlock.engine.sending import Sent
 from interlock.engine.snapshot import RAISE, DelayedSend, Running, Timer
 
 MICROSTEP_LIMIT = 1000
+MAX_KEYS = 1000
+"""Instances that one ``send`` may reach."""
 
 _NOTHING: dict[str, Any] = {}
 
@@ -499,11 +501,7 @@ class Step:
 
     def _send(self, action: Send) -> None:
         self.scope.context = self.context
-        key = action.key.evaluate(self.scope)
-        if not is_key(key):
-            raise EvaluationError(
-                f"send: the key {action.key.source[:100]!r} gives no text of 1 to 256 characters"
-            )
+        keys = self._keys(action)
         values = {name: value.evaluate(self.scope) for name, value in action.data.items()}
         data = {name: value for name, value in values.items() if value is not None}
         due = self._due(action.delay)
@@ -511,7 +509,18 @@ class Step:
             due = None
         if action.id:
             self._cancel(action.id)
-        self.sent = [*self.sent, Sent(action.machine, key, action.command, data, due, action.id)]
+        made = [Sent(action.machine, key, action.command, data, due, action.id) for key in keys]
+        self.sent = [*self.sent, *made]
+
+    def _keys(self, action: Send) -> list[str]:
+        found = action.key.evaluate(self.scope)
+        keys = found if isinstance(found, list) else [found]
+        if len(keys) > MAX_KEYS or not all(map(is_key, keys)):
+            raise EvaluationError(
+                f"send: the key {action.key.source[:100]!r} gives no text of 1 to 256 characters, nor a list of up to"
+                f" {MAX_KEYS} such"
+            )
+        return keys
 
     def _cancel(self, name: str | None) -> None:
         """Stop the delayed raises and sends of this name; None: all sends."""

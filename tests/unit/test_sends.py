@@ -109,7 +109,7 @@ def test_the_history_tells_what_was_sent_but_not_its_data() -> None:
     assert replays(bench)
 
 
-@pytest.mark.parametrize("key", ["", None, 5, "a\nb", "x" * 257, []])
+@pytest.mark.parametrize("key", ["", None, 5, "a\nb", "x" * 257, {}])
 def test_a_key_that_is_none_refuses_the_step(key: Any) -> None:
     bench = Bench(CHART.replace('default: "P-1"', "default: null"))
     error = bench.send("go", **({} if key is None else {"peer": key})).error

@@ -32,6 +32,7 @@ from interlock.engine.chart import (
     StateDef,
     TransitionDef,
 )
+from interlock.engine.chart_words import IF_MISSING
 from interlock.engine.diagrams.identifiers import plain_ids
 from interlock.engine.diagrams.model import DiagramError
 from interlock.engine.expressions import Expression
@@ -72,7 +73,7 @@ class _Writer:
 
     def command(self, command: CommandDef) -> dict[str, Any]:
         return _present(
-            creates=command.creates,
+            creates=IF_MISSING if command.if_missing else command.creates,
             data=dict(command.schema.get("properties", {})),
             required=list(command.schema.get("required", [])),
             by=list(command.by),
