@@ -38,7 +38,10 @@ def check(
 ) -> None:
     """Find the mistakes in charts, each with file:line:column. Exit code 4 where one does not load."""
     files = [file for path in paths for file in chart_files(path)]
-    findings = [finding for file in files for finding in findings_of(file)] + _findings_between(files)
+    charts = [file for file in files if not is_policy(file)]
+    policies = [file for file in files if is_policy(file)]
+    findings = [finding for file in charts for finding in findings_of(file)]
+    findings += _findings_between(charts, policies)
     errors = [finding for finding in findings if finding.severity == "error"]
     if as_json or format_ is ReportFormat.JSON:
         print_json(
@@ -54,11 +57,12 @@ def check(
 
 
 def chart_files(path: Path) -> list[Path]:
-    """The charts at ``path``, a file or a directory. Raises CliError where there is none."""
+    """The charts and policies at ``path``, a file or a directory. Raises CliError where there is none."""
     from interlock.statecharts.catalog import is_chart
 
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if is_chart(file) and file.is_file())
+        every = (file for file in path.rglob("*") if is_chart(file) or is_policy(file))
+        found = sorted(file for file in every if file.is_file())
         if not found:
             raise CliError(Exit.NOT_FOUND, f"{path} holds no chart (*.yaml). Name a directory that does.")
         return found
@@ -82,21 +86,38 @@ def findings_of(file: Path) -> list[Finding]:
         raise CliError(Exit.FAILED, f"{file}: {error.strerror}. Make it readable.") from None
 
 
-def _findings_between(files: list[Path]) -> list[Finding]:
-    """What charts send that neither another of these charts nor a shipped one takes."""
+def is_policy(path: Path) -> bool:
+    """Whether a file's name is that of a policy."""
+    from interlock.engine.policy import POLICY_SUFFIX
+
+    return path.name.endswith(POLICY_SUFFIX)
+
+
+def _findings_between(files: list[Path], policies: list[Path]) -> list[Finding]:
+    """What charts and policies send that neither another of these charts nor a shipped one takes, and what is wrong
+    with the rules of policies."""
     from interlock.engine.errors import ChartError
-    from interlock.engine.loader import load_chart
-    from interlock.statecharts.catalog import SHIPPED
+    from interlock.engine.loader import load_chart, read_source
+    from interlock.engine.policy import parse_policy
+    from interlock.statecharts.catalog import SHIPPED, is_chart
     from interlock.statecharts.functions import FUNCTIONS
     from interlock.statecharts.sends import check_sends
 
     charts: dict[tuple[str, int], Chart] = {}
-    for file in [*files, *chart_files(SHIPPED)]:
+    for file in [*files, *(path for path in chart_files(SHIPPED) if is_chart(path))]:
         with suppress(ChartError, OSError):
             chart = load_chart(file, functions=FUNCTIONS)
             charts.setdefault((chart.id, chart.version), chart)
-    told = {str(file) for file in files}
-    return [finding for finding in check_sends(charts.values()) if finding.mark.file in told]
+    told = {str(file) for file in [*files, *policies]}
+    try:
+        policy = parse_policy([(read_source(file), str(file)) for file in policies], FUNCTIONS)
+        broken = policy.check(charts.values())
+    except ChartError as error:
+        policy, broken = None, list(error.findings)
+    except OSError as error:
+        raise CliError(Exit.FAILED, f"{error.filename}: {error.strerror}. Make it readable.") from None
+    sound = None if broken else policy
+    return broken + [each for each in check_sends(charts.values(), sound) if each.mark.file in told]
 
 
 def _line(finding: Finding) -> str:

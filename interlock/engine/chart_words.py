@@ -222,7 +222,7 @@ _WAITS: Mapping[str, Word] = {
     "id": Word(WAITING_ID, "What cancel calls it; a second of this id replaces the first."),
 }
 _RAISE = Words("a raise", {"event": Word(EVENT_NAME, "The internal event.", required=True), **_WAITS})
-_SEND = Words(
+SEND_WORDS = Words(
     "a send",
     {
         "machine": Word(CHART_ID, "Id of the other instance's chart.", required=True),
@@ -249,7 +249,7 @@ _ACTION = Words(
             Either((EVENT_NAME, _RAISE)),
             "Take an internal event within the same step; with a delay, later in a step of its own.",
         ),
-        "send": Word(_SEND, "Publish a command to another instance with this step's commit."),
+        "send": Word(SEND_WORDS, "Publish a command to another instance with this step's commit."),
         "cancel": Word(WAITING_ID, "Stop the delayed raise or send of this id."),
     },
     one=True,

@@ -27,6 +27,7 @@ from interlock.engine.expression_functions import FUNCTIONS, EvaluationError, me
 
 __all__ = [
     "FUNCTIONS",
+    "AnyField",
     "EvaluationError",
     "Expression",
     "ExpressionError",
@@ -90,6 +91,16 @@ class Expression:
         except Exception as error:
             # Its text may quote a private value, so only its kind is told.
             raise EvaluationError(f"{type(error).__name__} while it ran") from None
+
+
+class AnyField(dict[str, Mapping[str, Any]]):
+    """Declarations of fields where every name is declared, of any type."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str)
+
+    def __missing__(self, name: str) -> Mapping[str, Any]:
+        return {}
 
 
 def compile_expression(

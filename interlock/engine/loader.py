@@ -36,9 +36,14 @@ def load_chart(path: Path, *, functions: Functions | None = None) -> Chart:
     Files that its states include are read too. Raises ChartError, whose findings name each place as
     file:line:column; OSError where there is no file.
     """
+    return _parse(read_source(path), str(path), path.parent, functions)
+
+
+def read_source(path: Path) -> str:
+    """The text of a chart's or a policy's file. Raises ChartError (too_large, not_utf8), OSError."""
     with path.open("rb") as file:
         raw = file.read(MAX_BYTES + 1)
-    return _parse(decode(raw, str(path)), str(path), path.parent, functions)
+    return decode(raw, str(path))
 
 
 def parse_chart(source: str, file: str = "<chart>", *, functions: Functions | None = None) -> Chart:

@@ -16,6 +16,7 @@ import jsonschema_rs
 import transitions
 
 from interlock.engine.chart import Action, Chart, StateDef, TransitionDef
+from interlock.engine.policy import Rule
 
 
 class Node(transitions.State):
@@ -112,8 +113,10 @@ def domain_of(arrow: Arrow, targets: Iterable[Node]) -> Node | None:
 class Machine:
     """A compiled chart. Reusable and free of state: one serves all instances of its chart's version."""
 
-    def __init__(self, chart: Chart) -> None:
+    def __init__(self, chart: Chart, rules: Mapping[str, Sequence[Rule]] | None = None) -> None:
+        """``rules``: of the policy, by the event type that they follow."""
         self.chart = chart
+        self.rules = rules or {}
         self.library = transitions.Machine(model=None, initial=None, auto_transitions=False, name=chart.id)
         self.nodes: list[Node] = []
         self.by_path: dict[str, Node] = {}
@@ -135,7 +138,7 @@ class Machine:
         self.has_always = any(node.always for node in self.nodes)
         self.has_order = self.has_always and any(node.kind == "parallel" for node in self.nodes)
         """Whether it matters which active atomic state was entered first (`in_order`)."""
-        self.uses_in_state = "in_state" in chart.source
+        self.uses_in_state = "in_state" in chart.source or bool(self.rules)
         self.commands: dict[str, Any] = {
             name: jsonschema_rs.validator_for(dict(command.schema))
             for name, command in chart.commands.items()

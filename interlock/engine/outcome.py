@@ -135,6 +135,9 @@ def finish(machine: Machine, before: Snapshot, step: Step, cause: Cause, default
     touched = list(step.context) if new else _changed(before.context, step.context)
     _check_context(machine, touched, step.context)
     at = step.scope.now
+    types = step.emitted or [default_event]
+    if machine.rules:
+        step.follow([rule for name in types for rule in machine.rules.get(name, ())], cause.data)
     state = machine.atomic_paths(step.active)
     sends = outgoing(_sender(machine, before, step, cause), step.sent) if step.sent else None
     runs, running = (
@@ -156,7 +159,6 @@ def finish(machine: Machine, before: Snapshot, step: Step, cause: Cause, default
         sends=[*step.delayed, *sends.delayed] if sends else step.delayed,
         running=[*step.running, *running] if running else step.running,
     )
-    types = step.emitted or [default_event]
     entry = {
         "version": after.version,
         "at": at,

@@ -22,6 +22,7 @@ from interlock.engine.errors import InterlockError
 from interlock.engine.expressions import EvaluationError, Scope
 from interlock.engine.machine import Arrow, Machine, Node, domain_of
 from interlock.engine.messages import format_time, is_key
+from interlock.engine.policy import Rule
 from interlock.engine.sending import Sent
 from interlock.engine.snapshot import RAISE, DelayedSend, Running, Timer
 
@@ -511,6 +512,15 @@ class Step:
             self._cancel(action.id)
         made = [Sent(action.machine, key, action.command, data, due, action.id) for key in keys]
         self.sent = [*self.sent, *made]
+
+    def follow(self, rules: Sequence[Rule], data: dict[str, Any]) -> None:
+        """Send what the policy's rules say of a finished step; ``data``: of the command that it was taken for."""
+        self.look()
+        self.scope.data = data
+        for rule in rules:
+            if rule.when is None or rule.when.evaluate(self.scope):
+                for send in rule.send:
+                    self._send(send)
 
     def _keys(self, action: Send) -> list[str]:
         found = action.key.evaluate(self.scope)

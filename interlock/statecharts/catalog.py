@@ -12,8 +12,10 @@ import structlog
 from interlock.engine.chart import Chart
 from interlock.engine.errors import ChartError, Finding, Mark
 from interlock.engine.includes import PART_SUFFIX
-from interlock.engine.loader import load_chart, parse_chart
+from interlock.engine.loader import load_chart, parse_chart, read_source
 from interlock.engine.machine import Machine
+from interlock.engine.policy import POLICY_SUFFIX, Policy, Rule, parse_policy
+from interlock.engine.yaml_source import raise_findings
 from interlock.statecharts.functions import FUNCTIONS
 
 log = structlog.get_logger()
@@ -37,10 +39,15 @@ class Catalog:
         charts: Iterable[Chart],
         functions: Mapping[str, Callable[..., Any]] = FUNCTIONS,
         registered: Registered = dict,
+        policy: Policy | None = None,
     ) -> None:
-        """``functions``: what the charts' expressions may call. Raises ChartError where two differ in text only."""
+        """``functions``: what the charts' expressions may call; ``policy``: the rules between them.
+
+        Raises ChartError where two charts differ in their text only.
+        """
         self.functions = MappingProxyType(dict(functions))
         self._registered = registered
+        self._policy = policy or Policy()
         self._unreadable: set[tuple[str, int]] = set()
         self._charts: dict[tuple[str, int], Chart] = {}
         self._newest: dict[str, int] = {}
@@ -55,7 +62,8 @@ class Catalog:
         functions: Mapping[str, Callable[..., Any]] | None = None,
         registered: Registered = dict,
     ) -> Catalog:
-        """The shipped charts and every ``*.yaml`` or ``*.yml`` straight in ``directories``, which win over them.
+        """The shipped charts and every ``*.yaml`` or ``*.yml`` straight in ``directories``, which win over them; with
+        the rules of every ``*.policy.yaml``, of which the first of a name wins.
 
         ``functions``: the application's own, beside the shipped ones. ``registered``: asked for a version that
         no file has (`Store.charts`). Raises ChartError with the findings of all files; a directory that is
@@ -77,7 +85,9 @@ class Catalog:
             for chart in charts
             if Path(chart.mark.file).parent != SHIPPED or (chart.id, chart.version) not in given
         ]
-        return cls(own, registry, registered)
+        policy = parse_policy(_policies([*directories, SHIPPED]), registry)
+        raise_findings(policy.check(own))
+        return cls(own, registry, registered, policy)
 
     @property
     def charts(self) -> list[Chart]:
@@ -94,8 +104,19 @@ class Catalog:
         name = (chart_id, version)
         machine = self._machines.get(name)
         if machine is None and (chart := self._charts.get(name) or self._read_registered(name)):
-            machine = self._machines[name] = Machine(chart)
+            machine = self._machines[name] = Machine(chart, self._rules(chart))
         return machine
+
+    def _rules(self, chart: Chart) -> Mapping[str, Sequence[Rule]]:
+        """The rules that follow a chart. A version that no file has any more may lack what they read: they are
+        not for it."""
+        try:
+            return self._policy.rules_of(chart)
+        except ChartError as error:
+            log.warning(
+                "policy_not_for_this_version", machine=chart.id, chart_version=chart.version, error=str(error)
+            )
+            return {}
 
     def _read_registered(self, name: tuple[str, int]) -> Chart | None:
         text = None if name in self._unreadable or not name[1] else self._registered().get(name)
@@ -126,8 +147,17 @@ class Catalog:
 
 
 def is_chart(path: Path) -> bool:
-    """Whether a file's name is a chart's, and not that of a part that charts include."""
-    return path.suffix in _SUFFIXES and not path.name.endswith(PART_SUFFIX)
+    """Whether a file's name is a chart's, and not that of a part that charts include or of a policy."""
+    return path.suffix in _SUFFIXES and not path.name.endswith((PART_SUFFIX, POLICY_SUFFIX))
+
+
+def _policies(directories: Sequence[Path]) -> list[tuple[str, str]]:
+    """The texts of the policy files in some directories, each with its path; the first of a name wins."""
+    found: dict[str, Path] = {}
+    for directory in directories:
+        for path in sorted(directory.glob(f"*{POLICY_SUFFIX}")) if directory.is_dir() else ():
+            found.setdefault(path.name, path)
+    return [(read_source(path), str(path)) for path in found.values()]
 
 
 def _files(directories: Sequence[Path], findings: list[Finding]) -> list[Path]:

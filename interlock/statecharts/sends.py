@@ -6,17 +6,27 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from interlock.engine.chart import Action, Chart, CommandDef, Send
 from interlock.engine.errors import Finding
+from interlock.engine.policy import Policy
 from interlock.engine.spelling import did_you_mean
 
 
-def check_sends(charts: Iterable[Chart]) -> list[Finding]:
-    """A warning for each ``send`` that no chart among ``charts`` takes: its machine, command or data field is
-    declared in no version, or a field is left out that every version requires."""
+def check_sends(charts: Iterable[Chart], policy: Policy | None = None) -> list[Finding]:
+    """A warning for each ``send`` of a chart or of a rule that no chart among ``charts`` takes: its machine, command
+    or data field is declared in no version, or a field is left out that every version requires.
+
+    Raises ChartError where a rule does not fit the chart that it follows.
+    """
     known: dict[str, list[Chart]] = {}
     every = list(charts)
     for chart in every:
         known.setdefault(chart.id, []).append(chart)
-    return [finding for chart in every for send in _sends(chart) for finding in _findings(send, known)]
+    sends = [send for chart in every for send in _sends(chart)]
+    for chart in every if policy else ():
+        rules = policy.rules_of(chart).values() if policy else ()
+        sends += [send for row in rules for rule in row for send in rule.send]
+    return [
+        finding for send in {send.mark: send for send in sends}.values() for finding in _findings(send, known)
+    ]
 
 
 def _sends(chart: Chart) -> Iterator[Send]:

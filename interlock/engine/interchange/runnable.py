@@ -28,7 +28,7 @@ from interlock.engine.chart import (
 )
 from interlock.engine.durations import MAX_DELAY_MS, delay_ms, meant_as_delay
 from interlock.engine.errors import Mark
-from interlock.engine.expressions import Expression, ExpressionError, compile_expression, literal
+from interlock.engine.expressions import AnyField, Expression, ExpressionError, compile_expression, literal
 from interlock.engine.interchange.model import (
     Act,
     Assigns,
@@ -56,16 +56,6 @@ _RESERVED = ("done", "error", "after")
 _SAFE_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _PLAIN_NAME = re.compile(r"[A-Za-z_$][\w$]*")
 _NAME_OF_CODE = re.compile(r"[\w$ .:/-]+")
-
-
-class AnyField(dict[str, Mapping[str, Any]]):
-    """Declarations of fields where every name is declared, of any type."""
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str)
-
-    def __missing__(self, name: str) -> Mapping[str, Any]:
-        return {}
 
 
 class Runnable:
