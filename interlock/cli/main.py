@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("instances", "The instances of a machine."),
     "check": ("charts", "Find the mistakes in charts."),
     "diagram": ("diagram", "Draw a chart, or where an instance stands in it."),
+    "simulate": ("simulate", "Step a chart under a virtual clock, without a server."),
     "paths": ("paths", "The shortest command sequence to every state and over every transition of a chart."),
     "cover": ("cover", "Which transitions of a machine's chart its instances have taken."),
     "webhook": ("webhook", "Who is told what happens: subscriptions and their deliveries."),

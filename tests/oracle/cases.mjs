@@ -1,5 +1,6 @@
 // Runs cases of `interlock simulate --cases` in XState: each line of stdin a case, each line of stdout its answer.
-// "corrupt": XState itself has left the legal configurations, so its answer is none to compare with.
+// "corrupt": XState itself has left the legal configurations, or has entered a state again without having left it and
+// lost track of its timer; so its answer is none to compare with.
 import { createInterface } from 'node:readline';
 import { SimulatedClock, assign, cancel, createActor, createMachine, emit, raise } from 'xstate';
 
@@ -61,6 +62,12 @@ function run({ chart, events = [], guards = {} }) {
     if (type === '@xstate.microstep') corrupt ||= !isLegal(snapshot._nodes);
   };
   const actor = createActor(createMachine({ ...chart, options: { maxIterations: 1000 } }, implementations), { clock, inspect });
+  const { scheduler } = actor.system;
+  const schedule = scheduler.schedule;
+  scheduler.schedule = (source, target, event, delay, id) => {
+    corrupt ||= id !== undefined && `${source.sessionId}.${id}` in actor.system._snapshot._scheduledEvents;
+    schedule(source, target, event, delay, id);
+  };
   actor.subscribe({ error: (raised) => (error = String(raised.message ?? raised)) });
   const configs = [];
   const actions = [];

@@ -23,7 +23,7 @@ from tests.charting import Bench
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-SOURCES = ("package.json", "package-lock.json", ".npmrc", "driver.mjs")
+SOURCES = ("package.json", "package-lock.json", ".npmrc", "driver.mjs", "cases.mjs")
 
 Json = dict[str, Any]
 

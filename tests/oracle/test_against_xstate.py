@@ -15,23 +15,12 @@ from interlock.engine.diagrams.xstate import xstate_source
 from interlock.engine.loader import parse_chart
 from tests.oracle import comparison
 from tests.oracle.comparison import compare
-from tests.oracle.engines import HERE, Json, NoOracle, install
+from tests.oracle.engines import HERE, Json
 from tests.oracle.random_charts import Place, random_chart
 from tests.oracle.spelling import in_our_words
 
 CHARTS = int(os.environ.get("INTERLOCK_ORACLE_CHARTS", "10000"))
 FIRST = int(os.environ.get("INTERLOCK_ORACLE_SEED", "1000000"))
-
-
-@pytest.fixture(scope="module")
-def xstate() -> Path:
-    """Where XState stands. Skips without node; in CI, only without node."""
-    try:
-        return install()
-    except NoOracle as missing:
-        if "npm ci" in str(missing) and os.environ.get("CI", "").lower() not in ("", "0", "false"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
 
 
 def test_random_charts_do_what_they_do_in_xstate(xstate: Path) -> None:

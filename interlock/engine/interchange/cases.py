@@ -24,7 +24,7 @@ from interlock.engine.step import Step
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MAX_FIRED = 10_000
 """Timers that may fire within one ``advance``: what never stops to fire is told, not waited for."""
-MAX_TIMERS = 1_000
+MAX_TIMERS = 2_000
 """Timers that may run at once."""
 MAX_EVENTS = 100_000
 
@@ -47,7 +47,7 @@ def _run(case: Any, functions: Mapping[str, Callable[..., Any]] | None) -> dict[
     unknown = sorted(case.keys() - {"chart", "events", "guards", "name", "id"})
     if unknown:
         raise NotReadable(f"a case has no {unknown[0][:64]!r}: it has chart, events and guards")
-    events = case.get("events") or []
+    events = case.get("events", [])
     if not isinstance(events, list) or len(events) > MAX_EVENTS:
         raise NotReadable(f"a list of at most {MAX_EVENTS} events is expected", "events")
     verdicts = _verdicts(case.get("guards"), "guards")
@@ -116,7 +116,7 @@ class Walk:
                 raise NotReadable("time passes by 0 milliseconds to ten years", f"{place}.advance")
             self._advance(self._now + timedelta(milliseconds=passed), place)
         else:
-            name, data = event.get("type"), event.get("data") or {}
+            name, data = event.get("type"), event.get("data", {})
             if not isinstance(name, str) or not name or not isinstance(data, dict):
                 raise NotReadable('an event is {"type", "data"} or {"advance": milliseconds}', place)
             self._take(self._runnable.event(name), data)

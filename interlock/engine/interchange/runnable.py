@@ -135,12 +135,16 @@ class Runnable:
             target[: len(place.path) - 1] != place.path[:-1] for target in place.initial
         ):
             raise NotReadable("a history leads into its own parent only", f"{place.place}.target")
+        # A history without a target of its own begins as its parent does.
+        above = place.is_history and not place.initial
+        begins = self.config.at(place.path[:-1]) if above else place
         return StateDef(
             path=path,
             kind=place.kind,
             mark=_mark(place.place),
             children=tuple(self._state(child) for child in place.children),
-            initial=self._default(place),
+            initial=tuple(self._names[path] for path in begins.initial),
+            initial_actions=self._actions(begins.initial_actions, place.place),
             entry=self._actions(place.entry, place.place),
             exit=self._actions(place.exit, place.place),
             on=tuple(self._on(place)),
@@ -149,12 +153,6 @@ class Runnable:
             tags=place.tags,
             invoke=tuple(_invoke(invocation, place) for invocation in place.invoke),
         )
-
-    def _default(self, place: Place) -> tuple[str, ...]:
-        if place.is_history and not place.initial:
-            above = self.config.at(place.path[:-1])
-            return tuple(self._names[path] for path in above.initial)
-        return tuple(self._names[path] for path in place.initial)
 
     def _on(self, place: Place) -> Iterator[TransitionDef]:
         path = self._names[place.path]
