@@ -135,7 +135,7 @@ class Builder:
         if written is not None:
             targets = self._targets(written, node.path)
             for target in targets:
-                if not target.startswith(f"{parent(node.path)}." if parent(node.path) else ""):
+                if not target or not target.startswith(f"{parent(node.path)}." if parent(node.path) else ""):
                     self.refuse(written.mark, "outside_history", "a history leads into its own parent only")
             return targets
         above = self.outline.states[parent(node.path)]
@@ -289,7 +289,7 @@ class Builder:
                 continue
             clashing = next((each for each in found if self.outline.clash(each, path)), None)
             if clashing is not None:
-                message = f"{clashing!r} and {path!r} are never active together"
+                message = f"{clashing or 'the root'!r} and {path or 'the root'!r} are never active together"
                 self.refuse(mark, "conflicting_targets", message, "Name one state of each parallel region.")
             found.append(path)
         return tuple(found)

@@ -481,3 +481,18 @@ def test_an_initial_with_actions_is_an_object_in_xstate() -> None:
         "actions": [{"type": "emit", "params": {"type": "t.begun"}}],
     }
     assert json.loads(draw(BEGINNING, "xstate", brief=True))["initial"] == "a"
+
+
+def test_a_transition_to_the_root_is_told_in_its_state_and_is_one_in_the_exports() -> None:
+    text = """
+id: t
+version: 1
+commands: {make: {creates: true}, reset: }
+initial: a
+states: {a: {on: {reset: "#t"}}}
+"""
+    made = parse_chart(text)
+    for format in ("mermaid", "plantuml", "dot", "svg", "text"):
+        assert "starts everything anew" in draw(made, format).decode()
+    assert json.loads(draw(made, "xstate"))["states"]["a"]["on"]["reset"] == {"target": "#t"}
+    assert '<transition event="reset" target="t"/>' in draw(made, "scxml").decode()

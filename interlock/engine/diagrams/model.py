@@ -30,7 +30,7 @@ class Label:
     ``event``: the command or internal event, ``after 30m`` for a timer, ``always`` where there is none.
     ``refusals``: the codes of the ``require`` rows, in order. ``actions``: in full; ``gist``: the same with
     the names of the fields set, without their values, as pictures show them. ``notes``: ``ignored``, ``not accepted``,
-    ``re-enters``, ``starts its inside anew``.
+    ``re-enters``, ``starts its inside anew``, ``starts everything anew``.
     """
 
     event: str
@@ -241,7 +241,8 @@ def _edges(state: StateDef, overlay: Overlay) -> Iterator[Edge]:
 
 
 def _stays(transition: TransitionDef) -> bool:
-    return transition.targets in ((), (transition.source,))
+    # To the root, which no picture has as a box, leads no arrow either.
+    return transition.targets in ((), (transition.source,), ("",))
 
 
 def _label(transition: TransitionDef, state: StateDef) -> Label:
@@ -261,6 +262,8 @@ def _label(transition: TransitionDef, state: StateDef) -> Label:
 def _notes(transition: TransitionDef, state: StateDef) -> tuple[str, ...]:
     if transition.ignore:
         return ("ignored",)
+    if transition.targets == ("",) and state.path:
+        return ("starts everything anew",)
     if transition.reenter and transition.targets:
         return ("re-enters",)
     if state.children and transition.targets == (state.path,):

@@ -2,9 +2,10 @@
 
 What SCXML has no word for is said another way. A row of ``require`` becomes a transition that goes nowhere
 and stands before the one it guards. Transitions of the root stand in every state below it; a root with
-actions or timers becomes a state. An event that is announced is a ``<log>``. A document without expressions
-says ``datamodel="null"``, which every processor has; one with them says ``x-interlock``, because they are
-ours and not ECMAScript.
+actions or timers, or that is a target, becomes a state, and as a target SCXML leaves it before it enters it.
+A final region becomes a state that is done from the start. An event that is announced is a ``<log>``. A
+document without expressions says ``datamodel="null"``, which every processor has; one with them says
+``x-interlock``, because they are ours and not ECMAScript.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ class _Writer:
         self.brief = brief
         self.ids = _ids(chart)
         root = chart.root
-        self.wrapped = root.kind == "parallel" or bool(
-            root.entry or root.exit or root.after or root.initial_actions
-        )
+        ways = [each for state in chart.states.values() for each in _transitions(state)]
+        acts = bool(root.entry or root.exit or root.after or root.initial_actions)
+        self.wrapped = root.kind == "parallel" or acts or any("" in each.targets for each in ways)
         self.can_end = root.kind == "parallel" or any(child.kind == "final" for child in root.children)
         self.end = _free(f"{self.ids['']}.ended", self.ids)
 

@@ -126,9 +126,9 @@ class _Writer:
 
     def history(self, state: StateDef) -> dict[str, Any]:
         above = f"{state.path.rpartition('.')[0]}."
-        targets = [
-            self.target(path) if self.odd(path) else path.removeprefix(above) for path in state.initial
-        ]
+        # Without a target it stands for its parent's initial, with the actions of that.
+        written = () if state.initial_actions else state.initial
+        targets = [self.target(path) if self.odd(path) else path.removeprefix(above) for path in written]
         return _present(
             id=self.ids[state.path] if self.odd(state.path) else "",
             type="history",
@@ -152,6 +152,8 @@ class _Writer:
         )
 
     def target(self, path: str) -> str:
+        if not path:
+            return f"#{self.chart.id}"
         return f"#{self.ids[path]}" if self.odd(path) else f"#{self.chart.id}.{path}"
 
     def odd(self, path: str) -> bool:
