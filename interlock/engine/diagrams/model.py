@@ -10,17 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from interlock.engine.chart import Action, Chart, StateDef, StateKind, TransitionDef
+from interlock.engine.diagrams.overlay import Overlay, contains, lay_over, transitions_at
 from interlock.engine.diagrams.wording import full_words, gist_words, invoke_words, one_line, visible
-from interlock.engine.errors import InterlockError
 
 HISTORY_SIGNS = {"shallow_history": "H", "deep_history": "H*"}
-
-
-class DiagramError(InterlockError):
-    """A picture cannot be drawn; the text says what to correct or to install."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +126,6 @@ class Diagram:
         return node.start if node.path else replace(node.start, event=", ".join(self.starts))
 
 
-Place = tuple[int, int]
-"""Line and column of a transition in its chart: which one it is, among those of one state and event."""
-
-
-@dataclass(frozen=True, slots=True)
-class Overlay:
-    """What is laid over a chart; the fields are the arguments of `interlock.engine.diagrams.draw`."""
-
-    active: frozenset[str]
-    counts: Mapping[str, int] | None
-    taken: frozenset[tuple[str, str]]
-    arrows: frozenset[Place]
-    timers: Mapping[str, str]
-    brief: bool
-
-
 def build_diagram(
     chart: Chart,
     *,
@@ -160,24 +139,13 @@ def build_diagram(
 
     Raises `DiagramError` where ``active``, ``taken`` or ``timers`` name a state that the chart does not have.
     """
-    known = {state.path: state for state in chart.root.walk()}
-    events = [each for each in taken if not isinstance(each, TransitionDef)]
-    arrows = [each for each in taken if isinstance(each, TransitionDef)]
-    for path in (*active, *(source for source, _ in events), *(timers or {})):
-        _must_exist(path, known, chart)
-    overlay = Overlay(
-        active=frozenset(ancestor for path in active for ancestor in ancestors(path)),
-        counts=counts,
-        taken=frozenset(_arrow_taken(source, event, known) for source, event in events),
-        arrows=frozenset((each.mark.line, each.mark.column) for each in arrows),
-        timers=timers or {},
-        brief=brief,
-    )
-    edges = tuple(edge for state in known.values() for edge in _edges(state, overlay))
+    overlay = lay_over(chart, active=active, counts=counts, taken=taken, timers=timers)
+    known = chart.states
+    edges = tuple(edge for state in known.values() for edge in _edges(state, overlay, brief=brief))
     return Diagram(
         title=f"{visible(chart.id)} v{chart.version}",
         description=_description(chart, counts, known),
-        root=_node(chart.root, chart.id, edges, overlay),
+        root=_node(chart.root, chart.id, edges, overlay, brief=brief),
         edges=edges,
         starts=tuple(visible(name) for name, command in chart.commands.items() if command.creates),
         commands=tuple(
@@ -188,44 +156,8 @@ def build_diagram(
     )
 
 
-def ancestors(path: str) -> tuple[str, ...]:
-    """``a.b.c`` and all above it, the root ("") last."""
-    if not path:
-        return ("",)
-    parts = path.split(".")
-    return (*(".".join(parts[:length]) for length in range(len(parts), 0, -1)), "")
-
-
-def contains(outer: str, inner: str) -> bool:
-    """Whether ``inner`` is ``outer`` or stands in it."""
-    return outer in ("", inner) or inner.startswith(f"{outer}.")
-
-
-def _must_exist(path: str, known: Mapping[str, StateDef], chart: Chart) -> None:
-    if path in known:
-        return
-    near = get_close_matches(path, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise DiagramError(
-        f"chart {chart.id} version {chart.version} has no state {path!r}{hint}"
-        " Draw an instance with the chart version that it runs on."
-    )
-
-
-def _arrow_taken(source: str, event: str, known: Mapping[str, StateDef]) -> tuple[str, str]:
-    """The state, from ``source`` outwards, that has a transition for ``event``."""
-    for path in ancestors(source):
-        if any(transition.event == event for transition in _transitions(known[path])):
-            return path, event
-    return source, event
-
-
-def _transitions(state: StateDef) -> tuple[TransitionDef, ...]:
-    return (*state.on, *state.always, *state.after)
-
-
-def _edges(state: StateDef, overlay: Overlay) -> Iterator[Edge]:
-    for transition in _transitions(state):
+def _edges(state: StateDef, overlay: Overlay, *, brief: bool) -> Iterator[Edge]:
+    for transition in transitions_at(state):
         if _stays(transition):
             continue
         label = _label(transition, state)
@@ -233,10 +165,9 @@ def _edges(state: StateDef, overlay: Overlay) -> Iterator[Edge]:
             yield Edge(
                 source=state.path,
                 target=target,
-                label=label.brief() if overlay.brief or number else label,
+                label=label.brief() if brief or number else label,
                 inside=contains(state.path, target),
-                taken=(state.path, transition.event) in overlay.taken
-                or (transition.mark.line, transition.mark.column) in overlay.arrows,
+                taken=overlay.has_taken(transition),
             )
 
 
@@ -271,16 +202,14 @@ def _notes(transition: TransitionDef, state: StateDef) -> tuple[str, ...]:
     return ("not accepted",) if transition.forbidden else ()
 
 
-def _node(state: StateDef, name: str, edges: tuple[Edge, ...], overlay: Overlay) -> Node:
-    lines = () if overlay.brief else tuple(_lines(state))
-    counts = overlay.counts
-    counted = counts is not None and (state.path in counts or _holds_instances(state))
-    count = counts.get(state.path, 0) if counts is not None and counted else None
+def _node(state: StateDef, name: str, edges: tuple[Edge, ...], overlay: Overlay, *, brief: bool) -> Node:
+    lines = () if brief else tuple(_lines(state))
+    count = overlay.count(state)
     return Node(
         path=state.path,
         name=visible(name),
         kind=state.kind,
-        children=tuple(_node(child, child.name, edges, overlay) for child in state.children),
+        children=tuple(_node(child, child.name, edges, overlay, brief=brief) for child in state.children),
         initial=state.initial,
         lines=lines,
         any_state=any(edge.inside and edge.source == state.path for edge in edges)
@@ -289,16 +218,10 @@ def _node(state: StateDef, name: str, edges: tuple[Edge, ...], overlay: Overlay)
         description=one_line(state.description),
         active=state.path in overlay.active,
         count=count,
-        heat=_heat(count, counts),
+        heat=_heat(count, overlay.counts),
         timer=one_line(overlay.timers.get(state.path, "")),
-        start=Label("")
-        if overlay.brief or state.kind != "compound"
-        else _actions_label("", state.initial_actions),
+        start=Label("") if brief or state.kind != "compound" else _actions_label("", state.initial_actions),
     )
-
-
-def _holds_instances(state: StateDef) -> bool:
-    return state.kind in ("atomic", "final") and bool(state.path)
 
 
 def _heat(count: int | None, counts: Mapping[str, int] | None) -> float:
@@ -315,7 +238,7 @@ def _lines(state: StateDef) -> Iterator[Label]:
     for invoke in state.invoke:
         words = (invoke_words(invoke),)
         yield Label("invoke", actions=words, gist=words)
-    for transition in _transitions(state):
+    for transition in transitions_at(state):
         if _stays(transition):
             yield _label(transition, state)
 
