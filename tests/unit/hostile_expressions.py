@@ -1,8 +1,8 @@
 """Measures in a process of its own what hostile texts cost: run as a module, prints JSON.
 
-``{"seconds": processor time of the slowest, "megabytes": growth of the process over all of them, "accepted": [texts]}``. The
-texts of `test_expressions` come first, then more ways to blow up, to reach out and to confuse. Last, texts that load
-and blow up only while they run, when what they give is given to them again (`BOMBS`).
+``{"seconds": processor time of the slowest, "megabytes": growth of the process over all of them, "accepted":
+[texts]}``. The texts of `test_expressions` come first, then more ways to blow up, to reach out and to confuse.
+Last, texts that load and blow up only while they run, when what they give is given to them again (`BOMBS`).
 """
 
 from __future__ import annotations
