@@ -3,8 +3,8 @@
 Guards and actions are references by name, with their texts as parameters: ``expression`` and ``refused``
 are the guards; ``assign``, ``emit``, ``raise``, ``send`` and ``cancel`` the actions. Who runs the machine
 fills them in by ``setup``. The ``require`` rows of a transition stand before it as a candidate that goes
-nowhere, with the guard ``refused``. What XState has no place for (the commands with their schemas) stands
-in ``meta``.
+nowhere, with the guard ``refused``. What XState has no place for (the commands and the context with their
+schemas, ``ignore``, ``outage``, what is not accepted) stands in ``meta``, so that the import gives the same chart.
 """
 
 from __future__ import annotations
@@ -56,7 +56,6 @@ class _Writer:
 
     def machine(self) -> dict[str, Any]:
         chart = self.chart
-        commands = {command.name: self.command(command) for command in chart.commands.values()}
         return {
             "id": chart.id,
             "version": str(chart.version),
@@ -67,13 +66,29 @@ class _Writer:
                 else {"context": {name: each.default for name, each in chart.context.items()}}
             ),
             **self.state(chart.root),
-            **({} if self.brief else {"meta": {"commands": commands}}),
+            **({} if self.brief else {"meta": self.meta()}),
+        }
+
+    def meta(self) -> dict[str, Any]:
+        chart = self.chart
+        fields = {
+            name: {**each.schema, "default": each.default, **({} if each.public else {"public": False})}
+            for name, each in chart.context.items()
+        }
+        return {
+            "commands": {command.name: self.command(command) for command in chart.commands.values()},
+            **_present(context=fields, events=list(chart.events), index=list(chart.index)),
         }
 
     def command(self, command: CommandDef) -> dict[str, Any]:
+        private = {"public": False}
         return _present(
             creates=command.creates,
-            data=dict(command.schema.get("properties", {})),
+            data={
+                name: {**schema, **(private if name in command.private else {})}
+                for name, schema in command.schema.get("properties", {}).items()
+            },
+            exclusive=command.exclusive,
             required=list(command.schema.get("required", [])),
             by=list(command.by),
             require=[_row(row) for row in command.require],
@@ -147,7 +162,11 @@ class _Writer:
             reenter=made.reenter,
             actions=self.actions(made.actions),
             description=made.description,
-            meta={"ignore": True} if made.ignore else {},
+            meta=_present(
+                ignore=made.ignore,
+                forbidden=made.forbidden,
+                outage="" if made.outage == "deadline" else made.outage,
+            ),
         )
 
     def target(self, path: str) -> str:
