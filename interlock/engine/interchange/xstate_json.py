@@ -323,6 +323,7 @@ class _Reader:
         return None
 
     def _guard(self, written: Any, place: str) -> Guard | None:
+        words: Mapping[str, Any] = written if isinstance(written, dict) else {}
         match written:
             case None:
                 return None
@@ -333,7 +334,6 @@ class _Reader:
             case {"type": "expression", "params": {"expression": str(text)}}:
                 return Text(text)
             case {"type": str(name)} if name:
-                words: Mapping[str, Any] = written
                 return self._composite(name, words, place) or Named(name, words.get("params"))
         raise NotReadable("a guard is a name, or an object with its 'type'", _at(place, "guard"))
 
