@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("instances", "The instances of a machine."),
     "check": ("charts", "Find the mistakes in charts."),
     "diagram": ("diagram", "Draw a chart, or where an instance stands in it."),
+    "import": ("import_chart", "Turn a machine of XState or transitions into a chart."),
     "webhook": ("webhook", "Who is told what happens: subscriptions and their deliveries."),
     "dead": ("dead", "Commands that could not be applied."),
     "token": ("token", "Who may come in over HTTP: make, list and revoke tokens."),

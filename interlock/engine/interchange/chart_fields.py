@@ -91,7 +91,9 @@ class Fields:
         value: Any = {"true": True, "false": False}.get(text, text)
         if not remarks:
             return value
-        return Remark(value, f"{'; '.join(dict.fromkeys(remarks))}: write the condition here")
+        names = list(dict.fromkeys(remarks))
+        guards = "guards" if len(names) > 1 else "guard"
+        return Remark(value, f"{self.origin} {guards} {', '.join(names)}: write the condition here")
 
     def _expression(
         self, guard: Guard, data: Schemas | None, place: str, remarks: list[str], outer: str
@@ -123,11 +125,11 @@ class Fields:
         return self._named(source, None, place, remarks)
 
     def _named(self, name: str, params: Any, place: str, remarks: list[str]) -> str:
-        told = f"{self.origin} guard {name}" + ("" if params is None else f" {one_line(params)}")
+        told = name[:100] + ("" if params is None else f" {one_line(params)}")
         key = f"guard {name} {one_line(params, 2000)}"
         is_new = key not in self.names.given
         words = {"type": "boolean", "default": False}
-        field = self._declare(key, snake_case(name) or "guard", words, f"stands for the {told}")
+        field = self._declare(key, snake_case(name) or "guard", words, f"the {self.origin} guard {told}")
         if is_new:
             message = f"the guard {name[:64]!r} is code there: context.{field}, which is false, stands for it"
             self.notes.append(

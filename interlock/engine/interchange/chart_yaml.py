@@ -19,8 +19,10 @@ from interlock.engine.interchange.chart_fields import Fields
 from interlock.engine.interchange.chart_names import fitting, snake_case
 from interlock.engine.interchange.chart_places import Places
 from interlock.engine.interchange.model import Config, Note, NotReadable, Path, Place, Way
-from interlock.engine.interchange.yaml_text import Remark, Rows, yaml_text
+from interlock.engine.interchange.yaml_text import Lines, Remark, Rows, yaml_text
 from interlock.engine.loader import parse_chart
+
+_CODE = ("named_guard", "named_action", "named_delay", "invoked_function")
 
 Functions = Mapping[str, Callable[..., Any]]
 
@@ -86,10 +88,10 @@ class _Writer:
             "commands": Rows(self.events.commands()),
             **body,
         }
-        heading = [
-            f"Imported from {self.origin}. Comments name what was code there and is to be completed here."
-        ]
-        return yaml_text(_said(tree), heading)
+        heading = f"Imported from {self.origin}."
+        if any(note.code in _CODE for note in self.notes):
+            heading += " What was code there has a comment and is to be completed."
+        return yaml_text(_said(tree), [heading])
 
     # States
 
@@ -196,7 +198,7 @@ class _Writer:
         return {
             "invoke": _one([self._invoke(each, place) for each in place.invoke]),
             "always": _one([row for row in self._ways(always, place.path, "") if row != {}]),
-            "on": on if len(on) < 2 else Rows(on) if any(on.values()) else on,
+            "on": Lines(on) if len(on) > 1 else on,
             "onDone": _one(done),
             "after": {delay: _one(rows) for delay, rows in after.items() if rows},
         }

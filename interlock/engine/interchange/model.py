@@ -44,7 +44,7 @@ class Note:
 
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""
-        return f"{where}{self.code}: {self.message} {self.suggestion}".rstrip()
+        return f"{where}{self.code}: {self.message.rstrip('.')}. {self.suggestion}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

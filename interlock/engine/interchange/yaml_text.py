@@ -32,8 +32,12 @@ class Remark:
     comment: str
 
 
-class Rows(dict[str, Any]):
-    """A mapping that always has one line or more for each key. A value of None is written as nothing."""
+class Lines(dict[str, Any]):
+    """A mapping that always has one line or more for each key."""
+
+
+class Rows(Lines):
+    """One whose values of None are written as nothing."""
 
 
 def yaml_text(tree: Mapping[str, Any], heading: Sequence[str] = ()) -> str:
@@ -62,7 +66,8 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: Any, letters: str = "") -> str:
+    """``letters``: others that a plain text may hold where the value has a line of its own."""
     match value:
         case None:
             return "null"
@@ -73,7 +78,8 @@ def _scalar(value: Any) -> str:
         case int() | float():
             return repr(value)
     text = str(value)
-    if len(text) <= _CHECKED and _PLAIN.fullmatch(text) and not _NOT_PLAIN.fullmatch(text):
+    bare = text.translate(str.maketrans("", "", letters))
+    if len(text) <= _CHECKED and _PLAIN.fullmatch(bare) and not _NOT_PLAIN.fullmatch(text):
         return text
     quoted = json.dumps(re.sub("[\ud800-\udfff]", "\ufffd", text), ensure_ascii=False)
     return _FORBIDDEN.sub(_escape, quoted)
@@ -81,7 +87,7 @@ def _scalar(value: Any) -> str:
 
 def _flow(value: Any) -> str | None:
     """The value on one line; None where it holds a comment or wants lines of its own."""
-    if isinstance(value, Remark) or (isinstance(value, Rows) and value):
+    if isinstance(value, Remark) or (isinstance(value, Lines) and value):
         return None
     if isinstance(value, Mapping):
         parts = [(key, _flow(each)) for key, each in value.items()]
@@ -112,7 +118,7 @@ def _entry(start: str, value: Any, indent: int) -> Iterator[str]:
     comment, space = "", " " * indent
     if isinstance(value, Remark):
         comment, value = f"# {_comment(value.comment)}", value.value
-    flow = _flow(value)
+    flow = _flow(value) if isinstance(value, (Mapping, list)) else _scalar(value, ",;")
     if flow is not None and (len(start) + len(flow) < WIDTH or not isinstance(value, (Mapping, list))):
         line = f"{start} {flow}"
         if comment and len(line) + len(comment) > WIDTH + 20:
@@ -125,11 +131,12 @@ def _entry(start: str, value: Any, indent: int) -> Iterator[str]:
         yield f"{space}{comment}"
     below = indent + 2
     lines = list(_entries(value, below) if isinstance(value, Mapping) else _items(value, below))
-    if start.endswith("-") and not lines[0].lstrip().startswith(("#", "-")):
-        yield f"{start} {lines[0].lstrip()}"
-        lines = lines[1:]
-    else:
-        yield start
+    if start.endswith("-"):
+        while lines[0].lstrip().startswith("#"):  # A comment on an item's first word stands before the item.
+            yield f"{space}{lines.pop(0).lstrip()}"
+        if not lines[0].lstrip().startswith("-"):
+            start = f"{start} {lines.pop(0).lstrip()}"
+    yield start
     yield from lines
 
 
