@@ -137,9 +137,17 @@ class Events:
         for event, ways in sorted(place.on, key=lambda row: -len(row[0])):
             if event.endswith(".*"):
                 self._prefix(place, event, ways, made)
-        if "*" in made:
-            made["*"] = made.pop("*")
-        return made
+        order = [name for event, _ in place.on for name in self._meant(event)]
+        return {name: made[name] for name in dict.fromkeys((*order, *made)) if name in made}
+
+    def _meant(self, event: str) -> list[str]:
+        """The keys that an event's transitions may stand under, as the document orders them."""
+        if event.endswith(".*"):
+            start = event.removesuffix("*")
+            return [name for each, name in self._commands.given.items() if each.startswith(start)] + [
+                _ALL_OF_A_KIND.get(event, event)
+            ]
+        return [event if event in ("", "*") else self.name(event)]
 
     def _prefix(self, place: Place, event: str, ways: tuple[Way, ...], made: dict[str, list[Way]]) -> None:
         """``user.*`` names commands with dots, which ours have not: their names are written out."""
@@ -154,7 +162,8 @@ class Events:
             if not any(way.forbidden for way in rows):
                 rows.extend(ways)
         known = [*self._internal.given.values(), *self._commands.given.values()]
-        if any(f"{each}.".startswith(start) for each in known) and EVENT_KEY.fits(event):
+        is_needed = not dotted or any(f"{each}.".startswith(start) for each in known)
+        if is_needed and EVENT_KEY.fits(event):
             made.setdefault(event, []).extend(ways)
         elif not dotted:
             self._leave_out(place, event)
