@@ -287,9 +287,9 @@ def _scopes(machine: TheirMachine, moves: list[_Move]) -> Iterator[Note]:
                 "A transition that stands in a parallel state is tried once for each region there; here once."
             )
             yield Note(move.arrow.place, "double_dispatch", message, "Put it beside the parallel state.")
-        first = move.dest[len(move.scope)] if move.dest and move.scope else None
-        if first is not None and first == move.scope[0]:
-            message = f"{first[:64]!r} is taken for the state of that name at the top there."
+        inside = move.dest[len(move.scope) :] if move.dest and move.scope else ()
+        if len(inside) > 1 and inside[0] == move.scope[0]:
+            message = f"{inside[0][:64]!r} is taken for the state of that name at the top there."
             yield Note(move.arrow.place, "same_name", message, "Give the two states different names.")
     for rows in by_trigger.values():
         scopes = {move.scope for move in rows}
