@@ -417,6 +417,18 @@ def test_on_final_of_a_parent() -> None:
     assert (theirs.model.said, said(ours)[1:]) == (["ring"], ["ringed"])
 
 
+def test_all_to_themselves_inside_a_state_is_never_taken() -> None:
+    parent = {
+        "name": "A",
+        "children": ["x", "y"],
+        "initial": "x",
+        "transitions": [["go", "*", "="], ["go", "x", "y"]],
+    }
+    notes, theirs, ours = both({"states": [parent, "B"], "initial": "A", "transitions": []}, "go")
+    assert theirs.state == ours.state == ["A.y"]
+    assert "not_carried" in notes
+
+
 def test_another_separator() -> None:
     class Dotted(NestedState):
         separator = "."

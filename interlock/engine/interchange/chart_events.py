@@ -77,7 +77,9 @@ class Events:
     def name(self, event: str) -> str:
         """What an event that somebody sends or raises is called here."""
         special = self._special(event)
-        return special or (self._internal if self._is_internal(event) else self._commands).give(event)
+        if special is not None:
+            return special
+        return (self._internal if self._is_internal(event) else self._commands).give(event)
 
     def _special(self, event: str) -> str | None:
         """An event that the engine makes; empty for one that ours has not; None for any other."""
@@ -159,7 +161,7 @@ class Events:
         dotted = [each for each in self._commands.given if each.startswith(start)]
         for each in dotted:
             rows = made.setdefault(self._commands.given[each], [])
-            if not any(way.forbidden for way in rows):
+            if all(way.guard is not None for way in rows):  # Else it is never their turn.
                 rows.extend(ways)
         known = [*self._internal.given.values(), *self._commands.given.values()]
         is_needed = not dotted or any(f"{each}.".startswith(start) for each in known)

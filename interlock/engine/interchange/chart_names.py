@@ -11,6 +11,7 @@ from interlock.engine.chart_words import Text
 from interlock.engine.checks_declarations import is_past, past_tense
 
 _LONGEST = 60
+_PARTICLES = frozenset(("up", "down", "in", "out", "on", "off", "back", "over", "into"))
 _SHORT = re.compile(r"[^aeiou]+[aeiou][bdgmnpt]")
 """Verbs that double their last letter: log, stop, ban."""
 _IRREGULAR = {
@@ -54,7 +55,8 @@ def past(name: str) -> str:
         return "_".join(words)
     verb, *rest = words
     doubled = verb + verb[-1] if _SHORT.fullmatch(verb) else verb
-    made = "_".join([*rest, _IRREGULAR.get(verb) or past_tense(doubled)])
+    done = _IRREGULAR.get(verb) or past_tense(doubled)
+    made = "_".join([done, *rest] if rest[:1] and rest[0] in _PARTICLES else [*rest, done])
     return made if made[0].isalpha() else f"action_{made}"
 
 

@@ -102,6 +102,7 @@ _HINTS = {
     "on_exception": "An error refuses the command and changes nothing.",
     "model": "An instance is a model: its key is its name.",
     "models": "An instance is a model: its key is its name.",
+    "* to =": "Inside a state it names no state of it there, so it is never taken: name the sources.",
     "retries": "Count in the context, and guard by the count.",
 }
 
@@ -245,7 +246,7 @@ def _regions(machine: TheirMachine, moves: list[_Move]) -> Iterator[Note]:
                 message = f"Only {name!r} is entered there, without the other regions; here all regions are."
                 yield Note(move.arrow.place, "partial_entry", message)
                 break
-        if len(move.dest) >= len(move.domain) + 2:
+        if move.domain == move.source and len(move.dest) >= len(move.source) + 2:
             message = (
                 f"What is active above {name!r} already stays so there; here it is left and entered, with its "
                 "callbacks and timers."

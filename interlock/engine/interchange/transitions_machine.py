@@ -357,6 +357,9 @@ class _Maker:
         if written == "*":
             all_below = self.machine_.is_nested and dest == "="
             sources = self._all_names(scope) if all_below else list(scope.children)
+            if all_below and scope.path:  # The library takes names from the top for names of this scope.
+                sources = []
+                self.machine_.leftover.append((place, "* to ="))
         else:
             sources = list(_names(written, f"{place}.source"))
         parts: dict[str, Any] = {word: _names(row.get(word), f"{place}.{word}") for word in _ROW[3:]}
