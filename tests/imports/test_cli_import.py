@@ -46,7 +46,10 @@ def test_json_holds_chart_and_notes(light: Path, capsys: pytest.CaptureFixture[s
     assert answer.keys() == {"chart", "notes"}
     assert parse_chart(answer["chart"]).id == "lamp"
     assert answer["notes"][0].keys() == {"place", "code", "message", "suggestion"}
-    assert answer["notes"][0]["place"] == "states.on.entry"
+    assert [(note["place"], note["code"]) for note in answer["notes"]] == [
+        ("", "no_data"),
+        ("states.on.entry", "named_action"),
+    ]
 
 
 def test_it_is_written_where_asked_and_read_from_stdin(

@@ -65,6 +65,9 @@ class _Writer:
         self.places = Places(config, self.chart_id, self.notes)
         self.events = Events(config, self.places, self.notes)
         self.fields = Fields(config, origin, self.places, functions, self.notes)
+        if not config.commands and len(self.events.commands()) > 1:
+            message = "an event brings what it likes there; here a command takes the data that it declares, so far none"
+            self.notes.append(Note("", "no_data", message, "Write the data of each command."))
         self.acts = Acts(config, origin, self.chart_id, self.fields, self.events, self.notes)
 
     def _chart_id(self, written: str) -> str:

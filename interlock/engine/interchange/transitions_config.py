@@ -23,7 +23,8 @@ from interlock.engine.interchange.model import (
     Way,
 )
 from interlock.engine.interchange.transitions_differences import differences
-from interlock.engine.interchange.transitions_machine import Arrow, Node, TheirMachine, their_machine
+from interlock.engine.interchange.transitions_machine import their_machine
+from interlock.engine.interchange.transitions_model import Arrow, Node, TheirMachine
 
 ITSELF = "itself"
 

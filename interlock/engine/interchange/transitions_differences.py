@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from interlock.engine.interchange.model import Note, Path
-from interlock.engine.interchange.transitions_machine import Arrow, Node, TheirMachine
+from interlock.engine.interchange.transitions_model import Arrow, Node, TheirMachine
 
 STATES_DIFFER = frozenset(
     (
@@ -87,9 +87,13 @@ def _on_the_whole(machine: TheirMachine, moves: list[_Move]) -> Iterator[Note]:
         yield Note(
             "", "false_condition", message, "Use ignore: true as a last candidate where that is meant."
         )
-    if machine.send_event:
-        message = "Callbacks get an EventData there; here expressions read data, which a command declares."
-        yield Note("send_event", "arguments", message, "Write the data of each command.")
+    given = "EventData" if machine.send_event else "what the trigger is called with"
+    message = (
+        f"Callbacks get {given} there; here expressions read data, and a command takes what it declares."
+    )
+    yield Note(
+        "send_event" if machine.send_event else "", "arguments", message, "Write the data of each command."
+    )
     for place, word in machine.leftover:
         yield Note(
             place, "not_carried", f"{word!r} has no place in a chart: it is left out.", _HINTS.get(word, "")
