@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 import time
+from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
 
 from interlock.engine.errors import ChartError
 from interlock.engine.interchange.model import NotReadable
-from interlock.engine.interchange.reading import import_chart
+from interlock.engine.interchange.reading import import_chart, read_document
+from tests.imports.test_pairs import FILES
 
 FLAT = {"states": ["A", "B"], "initial": "A", "transitions": [["go", "A", "B"]]}
 
@@ -178,3 +182,68 @@ def test_hostile_texts_stay_texts(text: str) -> None:
     made = import_chart(json.dumps(config))
     if text != "*":
         assert not made.findings, (made.findings, made.text)
+
+
+@pytest.mark.parametrize("name", ["not", "is", "raise", "class", "None", "context", "in_state"])
+def test_guards_with_names_of_the_expression_language(name: str) -> None:
+    states = {"a": {"on": {"go": {"guard": {"type": name}, "target": "b"}}, "after": {name: "b"}}, "b": {}}
+    assert not import_chart(json.dumps({"states": states, "initial": "a"})).findings
+
+
+def test_a_field_that_is_set_to_another_kind_takes_both() -> None:
+    entry = {"assign": {"who": None, "count": [1]}}
+    states = {"a": {"entry": entry}}
+    made = import_chart(json.dumps({"states": states, "initial": "a", "context": {"who": "x", "count": 1}}))
+    assert not made.findings
+    assert 'who: {type: [string, "null"], default: x}' in made.text
+
+
+PIECES: list[Any] = [
+    None, True, 3, -1, 1.5, "", "x", "A", "*", "=", "#x", ".x", [], {}, [[]], ["x"], "history", "final", "1e3",
+    {"type": "x"}, {"target": "a"}, {"type": "and", "guards": ["x"]}, {"type": "not", "guard": {"type": "not"}},
+    {"type": "raise", "params": {"event": "q", "delay": "soon"}}, {"type": "cancel", "params": {"id": "q"}},
+]  # fmt: skip
+WORDS = ["on", "always", "after", "entry", "states", "initial", "type", "invoke", "target", "onDone", "children",
+         "parallel", "transitions", "timeout", "remap", "final", "tags", "id", "x y"]  # fmt: skip
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, below in inside:
+        yield (*path, key)
+        yield from places(below, (*path, key))
+
+
+def broken(document: Any, random: Random) -> Any:
+    """The document with a few of its words taken out, put in or replaced."""
+    document = copy.deepcopy(document)
+    for _ in range(random.randint(1, 3)):
+        *way, key = random.choice(list(places(document)))
+        around = document
+        for each in way:
+            around = around[each]
+        if isinstance(around, dict) and random.random() < 0.3:
+            around[random.choice(WORDS)] = copy.deepcopy(random.choice(PIECES))
+        elif random.random() < 0.2:
+            del around[key]
+        else:
+            around[key] = copy.deepcopy(random.choice(PIECES))
+    return document
+
+
+def test_broken_machines_are_refused_or_become_charts() -> None:
+    """Never another error; and what is no chart of ours from the start always loads."""
+    documents = [read_document(file.read_text("utf-8")) for file in FILES]
+    random, loaded, refused = Random(1), 0, 0
+    for _ in range(600):
+        document = broken(random.choice(documents), random)
+        try:
+            made = import_chart(json.dumps(document))
+        except (NotReadable, ChartError):
+            refused += 1
+            continue
+        loaded += 1
+        speaks_ours = "commands" in document or "meta" in document
+        assert speaks_ours or not made.findings, (made.findings, json.dumps(document))
+    assert loaded > 60
+    assert refused > 60

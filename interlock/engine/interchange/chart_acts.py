@@ -55,6 +55,8 @@ class Acts:
         self._types = Names(CODE, "action_done")
         self._waiting = Names(WAITING_ID, "wait")
         self._delayed: set[str] = set()
+        self.raised: set[str] = set()
+        """What the chart raises, by our names: a raise that stands in what is left out is none."""
         self._name_all()
 
     def _name_all(self) -> None:
@@ -136,6 +138,7 @@ class Acts:
 
     def _raise(self, act: Raises, place: str) -> dict[str, Any]:
         event = self.events.name(act.event)
+        self.raised.add(event)
         if act.delay is None:
             return {"raise": event}
         words: dict[str, Any] = {"event": event, "delay": self.fields.delay(act.delay, place)}

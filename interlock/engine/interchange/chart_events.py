@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
+
+import jsonschema_rs
 
 from interlock.engine.chart import INVOKE_DONE, INVOKE_ERROR
 from interlock.engine.chart_builder import DONE, OUTCOMES
@@ -97,14 +99,18 @@ class Events:
                 return f"{DONE}{self.places.dotted(path)}" if known and path else ""
         return "" if event.startswith("xstate.") else None
 
-    def commands(self) -> dict[str, Any]:
-        """The declarations, a creating one first."""
+    def commands(self, raised: Collection[str] | None = None) -> dict[str, Any]:
+        """The declarations, a creating one first. ``raised``: internal events that are raised; the others, which
+        nobody raises after all, are commands too."""
         declared = {
             name: dict(words) if isinstance(words, Mapping) and words else None
             for name, words in ((self.name(key), words) for key, words in self.config.commands.items())
         }
         for event in self._order:
             if not self._is_internal(event) and (name := self._commands.given.get(event)):
+                declared.setdefault(name, None)
+        for name in self._internal.given.values():
+            if raised is not None and name not in raised and COMMAND_NAME.fits(name):
                 declared.setdefault(name, None)
         if not any(words and words.get("creates") is True for words in declared.values()):
             declared = {self._commands.give(" create", "create"): {"creates": True}, **declared}
@@ -119,7 +125,8 @@ class Events:
             return None
         words = next((w for key, w in self.config.commands.items() if self.name(key) == event), None)
         given = words.get("data") if isinstance(words, Mapping) else None
-        return given if isinstance(given, Mapping) else {}
+        fields = given.items() if isinstance(given, Mapping) else ()
+        return {name: schema_or_any(schema) for name, schema in fields}
 
     def is_asked(self, event: str) -> bool:
         """Whether it can be a command, so that there is somebody to answer."""
@@ -179,3 +186,17 @@ class Events:
     def eventless(self, place: Place) -> list[Way]:
         """Transitions of the empty event, as ``always`` was written before XState v5."""
         return [way for event, ways in place.on if not event for way in ways]
+
+
+def schema_or_any(words: Any) -> Mapping[str, Any]:
+    """The words as a schema for expressions; any value where they are none, which loading the chart will say."""
+    schema = (
+        {word: value for word, value in words.items() if word != "public"}
+        if isinstance(words, Mapping)
+        else {}
+    )
+    try:
+        jsonschema_rs.validator_for(schema)
+    except (jsonschema_rs.ValidationError, ValueError):
+        return {}
+    return schema

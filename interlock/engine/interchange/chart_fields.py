@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from keyword import kwlist
 from typing import Any
 
 from interlock.engine.chart_declarations import nullable
 from interlock.engine.chart_words import FIELD_NAME
 from interlock.engine.durations import MAX_DELAY_MS, delay_ms, meant_as_delay
 from interlock.engine.expressions import ExpressionError, compile_expression
+from interlock.engine.interchange.chart_events import schema_or_any
 from interlock.engine.interchange.chart_names import Names, snake_case
 from interlock.engine.interchange.chart_places import Places
-from interlock.engine.interchange.model import Combined, Config, Guard, InState, Named, Note, Text
+from interlock.engine.interchange.model import Assigns, Combined, Config, Guard, InState, Named, Note, Text
 from interlock.engine.interchange.yaml_text import Remark, one_line
 
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000))
@@ -44,19 +46,23 @@ class Fields:
         kept = config.rest.get("context")
         given = kept if isinstance(kept, Mapping) else config.context
         is_declared = config.is_ours or isinstance(kept, Mapping)
+        later = _literals(config)
         for key, value in given.items():
-            words = value if is_declared and isinstance(value, Mapping) else _schema_of(value)
+            is_schema = is_declared and isinstance(value, Mapping)
+            words = value if is_schema else _schema_of(value, later.get(key, []))
             name = self._declare(key, key, words)
             if name != key:
                 message = f"the context field is called {name!r} here, not {key[:64]!r}"
                 notes.append(Note(f"context.{key}", "renamed", message))
 
     def _declare(self, key: str, wish: str, words: Mapping[str, Any], comment: str = "") -> str:
-        name = self.names.give(key, wish)
+        # ``context.not`` is no expression; the document's own fields keep their names all the same.
+        name = self.names.give(key, wish, () if key == wish else kwlist)
         if name not in self.words:
             own = ("default", "public")
             schema = {word: value for word, value in words.items() if word not in own}
-            self.schemas[name] = schema if "default" in words else nullable(schema)
+            sound = schema_or_any(schema)
+            self.schemas[name] = sound if "default" in words else nullable(dict(sound))
             self.words[name] = Remark(dict(words), comment) if comment else dict(words)
         return name
 
@@ -177,6 +183,17 @@ def duration(milliseconds: int | float) -> str:
     return f"{whole}ms"
 
 
+def _literals(config: Config) -> dict[str, list[Any]]:
+    """The values, other than texts, that actions set each context field to."""
+    found: dict[str, list[Any]] = {}
+    for act in (act for place in config.root.walk() for act in place.acts()):
+        if isinstance(act, Assigns):
+            for key, value in act.fields.items():
+                if not isinstance(value, str):
+                    found.setdefault(key, []).append(value)
+    return found
+
+
 def _is_duration(text: str) -> bool:
     try:
         delay_ms(text)
@@ -185,17 +202,15 @@ def _is_duration(text: str) -> bool:
     return True
 
 
-def _schema_of(value: Any) -> dict[str, Any]:
-    """The words for a field that begins with this value."""
-    match value:
-        case bool():
-            return {"type": "boolean", "default": value}
-        case int() | float():
-            return {"type": "number", "default": value}
-        case str():
-            return {"type": "string", "default": value}
-        case list():
-            return {"type": "array", "default": value}
-        case dict():
-            return {"type": "object", "default": value}
-    return {"default": None}
+def _schema_of(value: Any, later: list[Any]) -> dict[str, Any]:
+    """The words for a field that begins with a value. ``later``: other values that it is set to."""
+    if value is None:
+        return {"default": None}
+    kinds = list(dict.fromkeys(_kind(each) for each in (value, *later)))
+    return {"type": kinds if len(kinds) > 1 else kinds[0], "default": value}
+
+
+def _kind(value: Any) -> str:
+    """The JSON kind of a value; every number is a ``number``."""
+    kinds = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+    return kinds.get(type(value), "null")

@@ -88,7 +88,7 @@ class _Writer:
             "context": Rows(self.fields.tree()),
             "index": config.rest.get("index", []),
             "events": events,
-            "commands": Rows(self.events.commands()),
+            "commands": Rows(self.events.commands(self.acts.raised)),
             **body,
         }
         heading = f"Imported from {self.origin}."
@@ -117,11 +117,10 @@ class _Writer:
             self.notes.append(Note(f"{place.place}.initial.actions".lstrip("."), "initial_actions", message))
         words["entry"] = _one(acts.tree(first, None, f"{place.place}.entry"))
         words["exit"] = _one(acts.tree(place.exit, None, f"{place.place}.exit"))
-        moves = self._moves(place)
         if kind == "final":
-            self._unmoved(place, moves)
+            self._unmoved(place)
         else:
-            words |= moves
+            words |= self._moves(place)
         words["states"] = Rows({name: below or None for name, below in children})
         return _said(words)
 
@@ -157,7 +156,15 @@ class _Writer:
             return "active" if not place.path else self.places.name(place.children[0].path)
         if len(place.initial) > 1:
             self._note(place, "many_initial", "a state begins in one state: the first of these")
-        return ".".join(self.places.names(place.initial[0])[len(place.path) :])
+        first = self.config.at(place.initial[0])
+        if first.is_history and not first.initial and first.path[:-1] == place.path:
+            self._note(
+                place,
+                "history_initial",
+                "its history says nothing of where to begin: the first state is taken",
+            )
+            first = next((child for child in place.children if not child.is_history), first)
+        return ".".join(self.places.names(first.path)[len(place.path) :])
 
     def _history(self, place: Place) -> dict[str, Any]:
         kept = []
@@ -209,9 +216,9 @@ class _Writer:
     def _is_forbidden(self, place: Place, event: str) -> bool:
         return any(way.forbidden for way in self.events.table(place)[event])
 
-    def _unmoved(self, place: Place, moves: dict[str, Any]) -> None:
+    def _unmoved(self, place: Place) -> None:
         """A final state is left by nothing of its own here."""
-        if any(value for word, value in moves.items() if word != "on") or moves["on"]:
+        if place.on or place.always or place.after or place.done or place.invoke:
             message = "a final state takes no event here: its transitions are left out"
             self._note(place, "final_is_left", message, "Make it no final state where it shall be left.")
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from interlock.engine.chart_words import CONTEXT_FIELD, json_schema
 from interlock.engine.interchange.model import (
     Act,
     Assigns,
@@ -71,6 +72,8 @@ _STATE_WORDS = frozenset(
         "order",
     ]
 )
+_KINDS_OF_JSON = frozenset(("string", "integer", "number", "boolean", "object", "array", "null"))
+_FIELD_WORDS = frozenset(json_schema(CONTEXT_FIELD)["properties"])
 _WAY_WORDS = frozenset(
     [
         "target",
@@ -447,7 +450,17 @@ def _is_ours(document: Mapping[str, Any]) -> bool:
     return (
         isinstance(context, dict)
         and bool(context)
-        and all(isinstance(each, dict) and ("type" in each or "default" in each) for each in context.values())
+        and all(isinstance(each, dict) and _is_schema(each) for each in context.values())
+    )
+
+
+def _is_schema(value: Mapping[str, Any]) -> bool:
+    """Whether a value reads as the words of a context field, and not as a value of XState's context."""
+    kinds = _rows(value.get("type", "null"))
+    return (
+        ("type" in value or "default" in value)
+        and value.keys() <= _FIELD_WORDS
+        and all(isinstance(kind, str) and kind in _KINDS_OF_JSON for kind in kinds)
     )
 
 
