@@ -43,8 +43,10 @@ def filled_in(words: Any) -> Any:
         case {"type": "set", "params": {"fields": fields}}:
             params = {name: " + ".join(_term(each) for each in terms) for name, terms in fields.items()}
             return {"type": "assign", "params": params}
+        case dict() if not words:  # As our export writes what is not accepted; `DATA` makes this one of ours.
+            return {"meta": {"forbidden": True}}
         case dict():
-            return {key: filled_in(value) for key, value in words.items()}
+            return {key: filled_in(value) if value != {} else {} for key, value in words.items()}
         case list():
             return [filled_in(each) for each in words]
     return words

@@ -198,7 +198,7 @@ class _Writer:
         after: dict[str, list[Any]] = {}
         for delay, ways in place.after:
             where = f"{place.place}.after.{delay}".lstrip(".")
-            rows = [row for row in self._ways(ways, place.path, "", timer=True) if row != {}]
+            rows = self._ways(ways, place.path, "", timer=True)
             after.setdefault(self.fields.delay(delay, where), []).extend(rows)
         done = self._ways(place.done, place.path, "")
         if done and self._kind(place) not in ("compound", "parallel"):
