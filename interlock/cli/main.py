@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("simulate", "Step a chart under a virtual clock, without a server."),
     "paths": ("paths", "The shortest command sequence to every state and over every transition of a chart."),
     "cover": ("cover", "Which transitions of a machine's chart its instances have taken."),
+    "import": ("import_chart", "Turn a machine of XState or transitions into a chart."),
     "webhook": ("webhook", "Who is told what happens: subscriptions and their deliveries."),
     "dead": ("dead", "Commands that could not be applied."),
     "token": ("token", "Who may come in over HTTP: make, list and revoke tokens."),
