@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -64,13 +65,15 @@ _STORED = TypeAdapter(Delivery)
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One try. ``at_ms``: Unix milliseconds of its beginning; ``status``: the HTTP status, None without an
-    answer; ``error``: a sentence, None where it succeeded; ``retry_after_seconds``: the endpoint's wish."""
+    answer; ``error``: a sentence, None where it succeeded; ``retry_after_seconds``: the endpoint's wish;
+    ``answer_headers``: names in lower case, for the profile that judges, never stored."""
 
     at_ms: int
     status: int | None
     duration_ms: int
     error: str | None
     retry_after_seconds: float | None = None
+    answer_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def succeeded(self) -> bool:

@@ -19,11 +19,11 @@ from interlock.engine.addresses import check_url
 from interlock.engine.errors import InterlockError
 from interlock.engine.keys import Keys
 from interlock.engine.messages import format_time, parse_time, time_to_ms
+from interlock.engine.profiles import PROFILES
 from interlock.engine.secrets import SecretKey, claim_key, load_key
 from interlock.engine.settings import Settings
 from interlock.engine.signing import SECRET_BYTES, format_secret, parse_secret
 
-PROFILES = ("standard",)
 MAX_FILTERS = 100
 _FILTER = re.compile(r"\A(?:\*|[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*(?:\.\*)?)\Z")
 
@@ -163,7 +163,7 @@ def add(
     if ordered:
         raise SubscriptionInvalid("ordered deliveries are not built yet: leave it out, and go by `sequence`")
     if profile not in PROFILES:
-        raise SubscriptionInvalid(f"there is no profile {profile!r} yet: use {', '.join(PROFILES)}")
+        raise SubscriptionInvalid(f"there is no profile {profile!r}: use {', '.join(PROFILES)}")
     plain = parse_secret(secret) if secret is not None else os.urandom(SECRET_BYTES)
     key = load_key(settings)
     claim_key(client, keys, key)

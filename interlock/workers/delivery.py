@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-import re
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -20,25 +20,24 @@ import structlog
 import uuid_utils
 
 from interlock.engine.delivery_log import Attempt, DeliveryStatus
+from interlock.engine.errors import InterlockError
 from interlock.engine.messages import format_time
-from interlock.engine.secrets import SecretKeyWrong, load_key
+from interlock.engine.profiles import PROFILES, Profile, Verdict, profile_of
+from interlock.engine.secrets import load_key
 from interlock.engine.settings import Settings
-from interlock.engine.signing import message_id, signed_headers
+from interlock.engine.signing import message_id
 from interlock.engine.store import Store
 from interlock.engine.subscriptions import Subscription
 from interlock.workers.backlog import Backlog, DeliverySummary
 from interlock.workers.deliveries import Due, Outcome
 from interlock.workers.http_client import HttpClient
 from interlock.workers.places import Places
-from interlock.workers.schedule import next_delay
+from interlock.workers.schedule import next_delay, schedule_of
 
 IDLE_SECONDS = 0.5
 """A shift with nothing to do ends after so long; the next event wakes another."""
 _TURN_SECONDS = 0.005
 _IDLE_TURN_SECONDS = 0.02
-_GONE = 410
-_CONTENT_TYPE = "application/cloudevents+json"
-_TRACEPARENT = re.compile(r"\A[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 _log = structlog.get_logger()
 
@@ -64,7 +63,7 @@ def deliver(
 def test_endpoint(settings: Settings, subscription: Subscription) -> Attempt:
     """Make one attempt with an event of type ``interlock.webhook.tested``, outside schedule and log.
 
-    Raises SecretKeyWrong, SecretKeyInvalid.
+    Raises SecretKeyWrong, SecretKeyInvalid, ProfileUnknown.
     """
     now = datetime.now(UTC)
     event_id = uuid_utils.uuid7().hex
@@ -81,11 +80,11 @@ def test_endpoint(settings: Settings, subscription: Subscription) -> Attempt:
         }
     )
     secrets = subscription.signing_secrets(load_key(settings), now)
-    headers = _headers(secrets, message_id(event_id, subscription.id), body)
+    message = message_id(event_id, subscription.id)
 
     async def attempt() -> Attempt:
         async with HttpClient(settings) as http:
-            return await http.post(subscription.url, headers, body)
+            return (await _post(http, subscription, secrets, message, body))[0]
 
     return asyncio.run(attempt())
 
@@ -180,16 +179,28 @@ class _Shift:
 
     async def _attempt(self, http: HttpClient, due: Due) -> None:
         began_ms = int(time.time() * 1000)
+        verdict = Verdict.RETRY
         try:
             subscription = self._backlog.subscriptions[due.delivery.webhook]
-            headers = _headers(self._backlog.secrets(subscription), due.delivery.id, due.body)
-            attempt = await http.post(subscription.url, headers, due.body)
-        except SecretKeyWrong as error:
+            secrets = self._backlog.secrets(subscription)
+            attempt, verdict = await _post(http, subscription, secrets, due.delivery.id, due.body)
+        except InterlockError as error:  # another key, or a profile that this version does not have
             attempt = Attempt(began_ms, None, 0, str(error))
         except Exception as error:  # a fault of ours must not stop the other endpoints
             _log.exception("attempt_broke", delivery=due.delivery.id, webhook=due.delivery.webhook)
             attempt = Attempt(began_ms, None, 0, f"a fault of Interlock's own ({type(error).__name__})")
-        self._backlog.outcomes.append(_judge(due, attempt, self._settings))
+        schedule = self._schedule(due.delivery.webhook)
+        self._backlog.outcomes.append(_outcome(due, attempt, verdict, schedule))
+
+    def _schedule(self, webhook: str) -> Sequence[float]:
+        """The delays for a webhook: the setting's where nobody knows it or its profile any more."""
+        subscription = self._backlog.subscriptions.get(webhook)
+        profile = PROFILES.get(subscription.profile) if subscription else None
+        return schedule_of(
+            profile.schedule if profile else None,
+            self._settings.webhook_retry_schedule,
+            configured="webhook_retry_schedule" in self._settings.model_fields_set,
+        )
 
     async def _pause(self) -> None:
         """Until an attempt ended, and a little longer, so that one turn records several."""
@@ -203,27 +214,47 @@ class _Shift:
         await asyncio.sleep(_TURN_SECONDS)
 
 
-def _headers(secrets: list[bytes], message: str, body: bytes) -> dict[str, str]:
-    headers = signed_headers(secrets, message, int(time.time()), body)
-    headers["Content-Type"] = _CONTENT_TYPE
-    trace = orjson.loads(body).get("traceparent")
-    if isinstance(trace, str) and _TRACEPARENT.match(trace):
-        headers["traceparent"] = trace
-    return headers
+async def _post(
+    http: HttpClient, subscription: Subscription, secrets: Sequence[bytes], message: str, event: bytes
+) -> tuple[Attempt, Verdict]:
+    """One attempt in the webhook's profile, and what its answer means. Raises ProfileUnknown."""
+    profile = profile_of(subscription.profile)
+    outgoing = profile.request(
+        event, message=message, webhook_id=subscription.id, secrets=secrets, at=datetime.now(UTC)
+    )
+    attempt = await http.post(
+        subscription.url, outgoing.headers, outgoing.body, timeout_seconds=profile.timeout_seconds
+    )
+    if attempt.status is None:
+        return attempt, Verdict.RETRY
+    verdict = profile.verdict(attempt.status, attempt.answer_headers)
+    if verdict is Verdict.DELIVERED:
+        return replace(attempt, error=None, retry_after_seconds=None), verdict
+    return replace(attempt, error=_sentence(profile, attempt.status, verdict)), verdict
 
 
-def _judge(due: Due, attempt: Attempt, settings: Settings) -> Outcome:
+def _sentence(profile: Profile, status: int, verdict: Verdict) -> str:
+    """Why an answer is a failure, for the log."""
+    if verdict is Verdict.DISABLE:
+        return f"the endpoint answered {status} (gone): the webhook is disabled"
+    if 300 <= status < 400:
+        return f"the endpoint answered {status}: redirects are not followed, give the final URL"
+    if 200 <= status < 300:
+        return f"the endpoint answered {status}, which is no success in the profile {profile.name}"
+    if verdict is Verdict.DEAD:
+        return f"the endpoint answered {status}: it is not tried again"
+    return f"the endpoint answered {status}"
+
+
+def _outcome(due: Due, attempt: Attempt, verdict: Verdict, schedule: Sequence[float]) -> Outcome:
     """What becomes of a delivery after an attempt."""
     made = due.delivery.attempts + 1
     status, next_ms = DeliveryStatus.DELIVERED, None
-    if not attempt.succeeded:
+    if verdict is not Verdict.DELIVERED:
         delay = next_delay(
-            settings.webhook_retry_schedule,
-            made,
-            retry_after_seconds=attempt.retry_after_seconds,
-            dice=random.random(),
+            schedule, made, retry_after_seconds=attempt.retry_after_seconds, dice=random.random()
         )
-        dead = delay is None or attempt.status == _GONE
+        dead = delay is None or verdict in (Verdict.DEAD, Verdict.DISABLE)
         status = DeliveryStatus.DEAD if dead else DeliveryStatus.PENDING
         if delay is not None and not dead:
             next_ms = math.ceil((time.time() + delay) * 1000)

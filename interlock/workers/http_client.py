@@ -61,31 +61,38 @@ class HttpClient:
             await session.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Attempt:
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_seconds: float | None = None
+    ) -> Attempt:
         """Make one attempt; whatever goes wrong stands in the attempt, nothing is raised.
 
-        The status line is the answer: what happens in the body after it changes nothing.
+        The status line is the answer: what happens in the body after it changes nothing. What the answer
+        means is not judged here: with a status, ``error`` is None. ``timeout_seconds``: the deadline where
+        it is not the setting's.
         """
+        deadline_seconds = timeout_seconds or self._settings.webhook_timeout_seconds
         started_ms, started = int(time.time() * 1000), time.perf_counter()
         status: int | None = None
         retry_after: float | None = None
+        answer_headers: dict[str, str] = {}
         error: str | None = None
         try:
-            async with asyncio.timeout(self._settings.webhook_timeout_seconds):
+            async with asyncio.timeout(deadline_seconds):
                 async with self._session(URL(url)).post(
                     url, data=body, headers=headers, allow_redirects=False
                 ) as response:
                     status = response.status
+                    answer_headers = {name.lower(): value for name, value in response.headers.items()}
                     retry_after = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
                     await _discard(response)
         except TimeoutError:
-            error = f"no answer within {self._settings.webhook_timeout_seconds:g} s"
+            error = f"no answer within {deadline_seconds:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as problem:
             error = _sentence(problem)
         if status is not None:
-            error = _judge(status)
+            error = None
         duration_ms = round((time.perf_counter() - started) * 1000)
-        return Attempt(started_ms, status, duration_ms, error, retry_after if error else None)
+        return Attempt(started_ms, status, duration_ms, error, retry_after, answer_headers)
 
     def _session(self, url: URL) -> aiohttp.ClientSession:
         policy = policy_for(url.scheme, url.port, self._settings.webhook_allow_cidrs)
@@ -174,17 +181,6 @@ async def _discard(response: aiohttp.ClientResponse) -> None:
         if read >= MAX_ANSWER_BYTES:
             response.close()
             return
-
-
-def _judge(status: int) -> str | None:
-    """None for success, else the sentence for the log."""
-    if 200 <= status < 300:
-        return None
-    if 300 <= status < 400:
-        return f"the endpoint answered {status}: redirects are not followed, give the final URL"
-    if status == 410:
-        return "the endpoint answered 410 (gone): the webhook is disabled"
-    return f"the endpoint answered {status}"
 
 
 def _sentence(problem: BaseException) -> str:
