@@ -27,6 +27,8 @@ from interlock.engine.settings import Settings
 from interlock.workers.schedule import parse_retry_after
 
 MAX_ANSWER_BYTES = 16 * 1024
+MAX_REPLY_BYTES = 1024
+"""Of the answer's body, what the delivery log keeps."""
 MAX_ERROR_LENGTH = 300
 # A connection idle for longer may be closed by the receiver just as it is used again: gunicorn waits 2 s.
 _KEEP_ALIVE_SECONDS = 1.5
@@ -75,6 +77,7 @@ class HttpClient:
         status: int | None = None
         retry_after: float | None = None
         answer_headers: dict[str, str] = {}
+        reply = bytearray()
         error: str | None = None
         try:
             async with asyncio.timeout(deadline_seconds):
@@ -84,7 +87,7 @@ class HttpClient:
                     status = response.status
                     answer_headers = {name.lower(): value for name, value in response.headers.items()}
                     retry_after = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
-                    await _discard(response)
+                    await _read(response, reply)
         except TimeoutError:
             error = f"no answer within {deadline_seconds:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as problem:
@@ -92,7 +95,7 @@ class HttpClient:
         if status is not None:
             error = None
         duration_ms = round((time.perf_counter() - started) * 1000)
-        return Attempt(started_ms, status, duration_ms, error, retry_after, answer_headers)
+        return Attempt(started_ms, status, duration_ms, error, retry_after, answer_headers, _text(reply))
 
     def _session(self, url: URL) -> aiohttp.ClientSession:
         policy = policy_for(url.scheme, url.port, self._settings.webhook_allow_cidrs)
@@ -173,14 +176,24 @@ def _lookup(host: str, port: int, family: int) -> list[Any]:
     return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
 
 
-async def _discard(response: aiohttp.ClientResponse) -> None:
-    """Read a short answer to its end, so that the connection serves again; leave a long one."""
+async def _read(response: aiohttp.ClientResponse, reply: bytearray) -> None:
+    """Read a short answer to its end, so that the connection serves again; leave a long one.
+
+    ``reply`` gets its first bytes, as they came: what is compressed is never unpacked.
+    """
     read = 0
     while chunk := await response.content.read(MAX_ANSWER_BYTES - read):
         read += len(chunk)
+        reply += chunk[: MAX_REPLY_BYTES - len(reply)]
         if read >= MAX_ANSWER_BYTES:
             response.close()
             return
+
+
+def _text(reply: bytearray) -> str:
+    """Bytes that may be anything, as text that may stand in a log."""
+    text = reply.decode(errors="replace")
+    return "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text)
 
 
 def _sentence(problem: BaseException) -> str:
