@@ -185,7 +185,7 @@ def test_a_signature_that_does_not_exist_is_refused(fake_client: redis.Redis, se
 def test_a_subscription_of_an_older_version_is_still_read(
     fake_client: redis.Redis, settings: Settings
 ) -> None:
-    made, secret = subscriptions.add(fake_client, KEYS, settings, URL)
+    made, _ = subscriptions.add(fake_client, KEYS, settings, URL)
     fields = orjson.loads(made.to_bytes())
     for new in ("machines", "states", "where", "headers", "rate", "signature"):
         del fields[new]
