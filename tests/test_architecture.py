@@ -27,6 +27,7 @@ SHELL = {
     "interlock.engine.store": "reads and writes what the keys hold",
     "interlock.engine.publishing": "puts commands on the ingress stream, and makes their ids",
     "interlock.engine.subscription": "a webhook's record, which opens its secrets",
+    "interlock.engine.subscription_options": "seals the secrets of a new webhook",
     "interlock.engine.subscriptions": "keeps the webhooks",
     "interlock.engine.delivery_log": "keeps deliveries and attempts",
     "interlock.engine.redelivery": "finds what was missed, leaves wishes",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -15,25 +15,31 @@ import structlog
 import uuid_utils
 from redis.client import Pipeline
 
-from interlock.engine import event_filters, webhook_health, webhook_statistics
+from interlock.engine import webhook_health, webhook_statistics
 from interlock.engine.addresses import check_url
 from interlock.engine.errors import InterlockError
-from interlock.engine.event_filters import FilterInvalid, matches
+from interlock.engine.event_filters import matches
 from interlock.engine.keys import Keys
 from interlock.engine.messages import format_time, parse_time
-from interlock.engine.profiles import PROFILES
-from interlock.engine.secrets import SecretKey, claim_key, load_key
+from interlock.engine.secrets import claim_key, load_key
 from interlock.engine.settings import Settings
-from interlock.engine.signing import SECRET_BYTES, format_secret, parse_secret
+from interlock.engine.signing import SECRET_BYTES
 from interlock.engine.subscription import (
     StoredHeader,
     StoredSecret,
     Subscription,
     SubscriptionUnreadable,
 )
-from interlock.engine.webhook_headers import HeaderInvalid, bound_to, parse_headers
-from interlock.engine.webhook_rates import RateInvalid, interval_us
-from interlock.engine.webhook_signatures import SignatureScheme, parse_private_key, public_key
+from interlock.engine.subscription_options import (
+    Options,
+    SubscriptionInvalid,
+    checked,
+    parse_key,
+    scheme_of,
+    sealed,
+    told,
+)
+from interlock.engine.webhook_headers import bound_to
 
 __all__ = [
     "Options",
@@ -70,30 +76,6 @@ class WebhooksUnreadable(InterlockError):
         super().__init__(f"{key!r} holds a foreign type: rename or delete it")
 
 
-class SubscriptionInvalid(InterlockError):
-    """A subscription cannot be made from this. Correct what the message names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a subscription may say besides its URL.
-
-    ``events``, ``machines``, ``states``, ``where``: see `EventFilter`; ``headers``: each ``Name: value``;
-    ``rate``: ``10/second``; ``signature``: ``hmac`` or ``ed25519``.
-    """
-
-    events: Sequence[str] = ("*",)
-    machines: Sequence[str] = ()
-    states: Sequence[str] = ()
-    where: str | None = None
-    description: str = ""
-    ordered: bool = False
-    profile: str = "standard"
-    headers: Sequence[str] = field(default=(), repr=False)
-    rate: str | None = None
-    signature: str = "hmac"
-
-
 def add(
     client: redis.Redis,
     keys: Keys,
@@ -111,15 +93,9 @@ def add(
     """
     wish = Options(**options)
     check_url(url, settings.webhook_allow_cidrs)
-    try:
-        wanted = event_filters.checked(wish.events, wish.machines, wish.states, wish.where)
-        headers = parse_headers(wish.headers)
-        if wish.rate is not None:
-            interval_us(wish.rate)
-    except (FilterInvalid, HeaderInvalid, RateInvalid) as error:
-        raise SubscriptionInvalid(str(error)) from None
-    scheme = _scheme(wish)
-    plain = _parse_secret(secret, scheme) if secret is not None else os.urandom(SECRET_BYTES)
+    wanted, headers = checked(wish)
+    scheme = scheme_of(wish)
+    plain = parse_key(secret, scheme) if secret is not None else os.urandom(SECRET_BYTES)
     key = load_key(settings)
     claim_key(client, keys, key)
     webhook_id = f"wh_{uuid_utils.uuid7().hex}"
@@ -135,7 +111,7 @@ def add(
         profile=wish.profile,
         created_at=now,
         enabled_at=now,
-        secrets=(_stored(key, webhook_id, plain, scheme),),
+        secrets=(sealed(key, webhook_id, plain, scheme),),
         machines=wanted.machines,
         states=wanted.states,
         where=wanted.where,
@@ -147,7 +123,7 @@ def add(
         signature=scheme,
     )
     client.hset(keys.webhooks, webhook_id, subscription.to_bytes())
-    return subscription, _told(plain, scheme)
+    return subscription, told(plain, scheme)
 
 
 def rotate(
@@ -167,11 +143,11 @@ def rotate(
     def renew(one: Subscription) -> Subscription:
         old = (replace(each, expires_at=min(each.expires_at or end, end)) for each in one.secrets)
         kept = [each for each in old if each.expires_at is not None and each.expires_at > now]
-        current = _stored(key, webhook_id, plain, one.signature)
+        current = sealed(key, webhook_id, plain, one.signature)
         return replace(one, secrets=(current, *kept[: MAX_SECRETS - 1]))
 
     changed = _change(client, keys, webhook_id, renew)
-    return changed, _told(plain, changed.signature)
+    return changed, told(plain, changed.signature)
 
 
 def list_all(client: redis.Redis, keys: Keys) -> list[Subscription]:
@@ -281,34 +257,6 @@ def _disabled_event(one: Subscription, now: str) -> bytes:
             "data": {"webhook": one.id, "description": one.description, "reason": one.disabled_reason},
         }
     )
-
-
-def _scheme(wish: Options) -> SignatureScheme:
-    if wish.profile not in PROFILES:
-        raise SubscriptionInvalid(f"there is no profile {wish.profile!r}: use {', '.join(PROFILES)}")
-    try:
-        scheme = SignatureScheme(wish.signature)
-    except ValueError:
-        raise SubscriptionInvalid(
-            f"there is no signature {wish.signature!r}: use {', '.join(SignatureScheme)}"
-        ) from None
-    if scheme is SignatureScheme.ED25519 and wish.profile != "standard":
-        raise SubscriptionInvalid(f"the profile {wish.profile} knows no ed25519: leave --signature out")
-    return scheme
-
-
-def _parse_secret(text: str, scheme: SignatureScheme) -> bytes:
-    return parse_private_key(text) if scheme is SignatureScheme.ED25519 else parse_secret(text)
-
-
-def _stored(key: SecretKey, webhook_id: str, plain: bytes, scheme: SignatureScheme) -> StoredSecret:
-    public = public_key(plain) if scheme is SignatureScheme.ED25519 else None
-    return StoredSecret(key.encrypt(plain, webhook_id), public_key=public)
-
-
-def _told(plain: bytes, scheme: SignatureScheme) -> str:
-    """What the subscriber is given, once; of a key pair nothing, for the public key is no secret."""
-    return "" if scheme is SignatureScheme.ED25519 else format_secret(plain)
 
 
 _Also = Callable[[Pipeline, Subscription, Subscription], None]
