@@ -33,7 +33,9 @@ def webhook() -> None:
 @app.command()
 def add(
     url: Annotated[str, typer.Argument(metavar="URL", help="Where events are POSTed.")],
-    profile: Annotated[str, typer.Option(help="How deliveries look.")] = "standard",
+    profile: Annotated[
+        str, typer.Option(help="How deliveries look: standard, engage, sunshine, genesys or plain.")
+    ] = "standard",
     events: Annotated[
         list[str] | None,
         typer.Option(metavar="TYPE", help="Only these: ticket.assigned, ticket.*; may be repeated."),
@@ -42,14 +44,20 @@ def add(
         bool, typer.Option("--ordered", help="One instance's events one after the other.")
     ] = False,
     description: Annotated[str, typer.Option(help="For people.")] = "",
+    verify_token: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Engage: hub.verify_token of the challenge. [interlock]"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Subscribe a URL. Prints its id and its secret, which is never shown again."""
     from interlock.engine import subscriptions
     from interlock.engine.addresses import UrlRefused
+    from interlock.workers.verification import EndpointUnverified
 
     store, used = _open()
     try:
+        secret_for_challenge = _verified(used, url, profile, verify_token)
         subscription, secret = subscriptions.add(
             store.client,
             store.keys,
@@ -59,14 +67,28 @@ def add(
             description=description,
             ordered=ordered,
             profile=profile,
+            secret=secret_for_challenge,
         )
     except (UrlRefused, subscriptions.SubscriptionInvalid) as error:
         raise CliError(Exit.INVALID, str(error)) from None
+    except EndpointUnverified as error:
+        raise CliError(Exit.FAILED, str(error)) from None
     if as_json:
         print_json({"id": subscription.id, "secret": secret})
     else:
         print_facts([("id", subscription.id), ("secret", secret)])
         say("Keep the secret: the receiver checks signatures with it, and it is never shown again.")
+
+
+def _verified(used: Any, url: str, profile: str, verify_token: str | None) -> str | None:
+    """The secret that an endpoint which must answer a challenge has seen in it; None in other profiles."""
+    from interlock.workers.verification import VERIFY_TOKEN, verify_endpoint
+
+    if profile != "engage":
+        if verify_token is not None:
+            raise CliError(Exit.USAGE, "--verify-token goes with --profile engage: only there is a challenge")
+        return None
+    return verify_endpoint(used, url, VERIFY_TOKEN if verify_token is None else verify_token)
 
 
 @app.command(name="list")

@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -40,6 +41,16 @@ Lookup = Callable[[str, int, int], list[Any]]
 
 class AddressForbidden(OSError):
     """The policy allows none of the host's addresses; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. ``status``: None without an answer, and then ``error`` is a sentence; ``body``: at most
+    `MAX_ANSWER_BYTES` of it."""
+
+    status: int | None
+    body: bytes
+    error: str | None
 
 
 class HttpClient:
@@ -93,6 +104,19 @@ class HttpClient:
             error = None
         duration_ms = round((time.perf_counter() - started) * 1000)
         return Attempt(started_ms, status, duration_ms, error, retry_after, answer_headers)
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> Answer:
+        """Ask for a short text, under the rules of an attempt; nothing is raised."""
+        try:
+            async with asyncio.timeout(self._settings.webhook_timeout_seconds):
+                async with self._session(URL(url)).get(
+                    url, headers=headers, allow_redirects=False
+                ) as response:
+                    return Answer(response.status, await _beginning(response), None)
+        except TimeoutError:
+            return Answer(None, b"", f"no answer within {self._settings.webhook_timeout_seconds:g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as problem:
+            return Answer(None, b"", _sentence(problem))
 
     def _session(self, url: URL) -> aiohttp.ClientSession:
         policy = policy_for(url.scheme, url.port, self._settings.webhook_allow_cidrs)
@@ -171,6 +195,17 @@ def _socket_factory(policy: AddressPolicy) -> Callable[[Any], socket.socket]:
 
 def _lookup(host: str, port: int, family: int) -> list[Any]:
     return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    """The first `MAX_ANSWER_BYTES` of an answer; what follows is left."""
+    body = b""
+    while chunk := await response.content.read(MAX_ANSWER_BYTES - len(body)):
+        body += chunk
+        if len(body) >= MAX_ANSWER_BYTES:
+            response.close()
+            break
+    return body
 
 
 async def _discard(response: aiohttp.ClientResponse) -> None:
