@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from interlock.engine.profiles.announced import DEFAULT_TENANT, Announced, post, read
-from interlock.engine.profiles.outgoing import Outgoing, Verdict, judge
+from interlock.engine.profiles.outgoing import Outgoing, Verdict, only_200
 from interlock.engine.signing import format_secret
 
 SECRET_HEADER = "X-Dimelo-Secret"  # noqa: S105 - a header's name
@@ -52,10 +52,9 @@ class Engage:
         vendor = {SECRET_HEADER: format_secret(secrets[0])}
         return post(body, vendor, message=message, secrets=secrets, at=at)
 
-    def verdict(self, status: int | None, headers: Mapping[str, str]) -> Verdict:
+    def verdict(self, status: int | None, headers: Mapping[str, str]) -> Verdict:  # noqa: ARG002
         """Only 200 counts."""
-        verdict = judge(status, headers)
-        return Verdict.RETRY if verdict is Verdict.DELIVERED and status != 200 else verdict
+        return only_200(status)
 
 
 def _event(event: Announced) -> dict[str, Any]:

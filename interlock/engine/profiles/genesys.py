@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from interlock.engine.profiles.announced import Announced, hub_signature, post, read
-from interlock.engine.profiles.outgoing import Outgoing, Verdict, judge
+from interlock.engine.profiles.outgoing import Outgoing, Verdict, only_200
 
 _STATES = {
     "queued": ("Queued", "Queued"),
@@ -60,10 +60,9 @@ class Genesys:
         vendor = {"X-Hub-Signature": hub_signature(secrets[0], body)}
         return post(body, vendor, message=message, secrets=secrets, at=at)
 
-    def verdict(self, status: int | None, headers: Mapping[str, str]) -> Verdict:
+    def verdict(self, status: int | None, headers: Mapping[str, str]) -> Verdict:  # noqa: ARG002
         """Only 200 counts."""
-        verdict = judge(status, headers)
-        return Verdict.RETRY if verdict is Verdict.DELIVERED and status != 200 else verdict
+        return only_200(status)
 
 
 def _notification(event: Announced) -> dict[str, Any]:

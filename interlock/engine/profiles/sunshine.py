@@ -42,8 +42,8 @@ class Sunshine:
         vendor = {"X-API-Key": format_secret(secrets[0])}
         return post(body, vendor, message=message, secrets=secrets, at=at)
 
-    def verdict(self, status: int | None, headers: Mapping[str, str]) -> Verdict:
-        return Verdict.DEAD if status in _FINAL else judge(status, headers)
+    def verdict(self, status: int | None, headers: Mapping[str, str]) -> Verdict:  # noqa: ARG002
+        return Verdict.DEAD if status in _FINAL else judge(status)
 
 
 def _event(event: Announced) -> dict[str, Any]:
