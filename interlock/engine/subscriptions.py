@@ -158,7 +158,7 @@ def add(
     ``secret``: one that the receiver has already; made where None.
     Raises SubscriptionInvalid, UrlRefused, SecretInvalid, SecretKeyInvalid, SecretKeyWrong.
     """
-    check_url(url, settings.webhook_allow_cidrs)
+    check_url(url, settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
     filters = _checked_filters(events)
     if ordered:
         raise SubscriptionInvalid("ordered deliveries are not built yet: leave it out, and go by `sequence`")

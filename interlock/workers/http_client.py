@@ -59,7 +59,7 @@ class HttpClient:
     def __init__(self, settings: Settings, *, lookup: Lookup | None = None) -> None:
         self._settings = settings
         self._lookup = lookup or _lookup
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._sessions: dict[AddressPolicy, aiohttp.ClientSession] = {}
         self._threads = ThreadPoolExecutor(_DNS_THREADS, thread_name_prefix="webhook-dns")
 
     async def __aenter__(self) -> HttpClient:
@@ -119,19 +119,27 @@ class HttpClient:
             return Answer(None, b"", _sentence(problem))
 
     def _session(self, url: URL) -> aiohttp.ClientSession:
-        policy = policy_for(url.scheme, url.port, self._settings.webhook_allow_cidrs)
-        session = self._sessions.get(policy.only_allowed)
+        if url.scheme not in ("http", "https"):
+            raise aiohttp.InvalidURL(url)
+        policy = policy_for(
+            url.scheme,
+            url.port,
+            self._settings.webhook_allow_cidrs,
+            host=url.raw_host or "",  # what is looked up, not what was written
+            hosts=self._settings.webhook_allow_hosts,
+        )
+        session = self._sessions.get(policy)
         if session is None:
-            session = self._sessions[policy.only_allowed] = self._open(policy)
+            session = self._sessions[policy] = self._open(policy)
         return session
 
     def _open(self, policy: AddressPolicy) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
+        connector = _Connector(
+            policy,
             limit=0,
             ttl_dns_cache=_DNS_CACHE_SECONDS,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             resolver=_VettingResolver(policy, self._lookup, self._threads),
-            socket_factory=_socket_factory(policy),
         )
         return aiohttp.ClientSession(
             connector=connector,
@@ -188,9 +196,47 @@ def _socket_factory(policy: AddressPolicy) -> Callable[[Any], socket.socket]:
         reason = policy.refusal(address[0])
         if reason is not None:
             raise AddressForbidden(reason)
-        return socket.socket(family, kind, protocol)
+        return _BoundSocket(address[0], family, kind, protocol)
 
     return make
+
+
+class _BoundSocket(socket.socket):
+    """A socket that connects to the one address it was vetted for, whoever asks it to."""
+
+    def __init__(self, vetted: str, family: int, kind: int, protocol: int) -> None:
+        super().__init__(family, kind, protocol)
+        self._vetted = vetted
+
+    def connect(self, address: Any) -> None:
+        self._compare(address)
+        super().connect(address)
+
+    def connect_ex(self, address: Any) -> int:
+        self._compare(address)
+        return super().connect_ex(address)
+
+    def _compare(self, address: Any) -> None:
+        if address[0] != self._vetted:
+            raise AddressForbidden(f"{address[0]} is not the address that was looked at, {self._vetted}")
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Compares who is at the other end with the policy before a request is written, on new connections and
+    on those that are used again."""
+
+    def __init__(self, policy: AddressPolicy, **options: Any) -> None:
+        super().__init__(socket_factory=_socket_factory(policy), **options)
+        self._policy = policy
+
+    async def connect(self, *arguments: Any, **options: Any) -> aiohttp.connector.Connection:
+        connection = await super().connect(*arguments, **options)
+        peer = connection.transport.get_extra_info("peername") if connection.transport else None
+        reason = self._policy.refusal(peer[0]) if peer else "the connection is gone"
+        if reason is not None:
+            connection.close()
+            raise AddressForbidden(reason)
+        return connection
 
 
 def _lookup(host: str, port: int, family: int) -> list[Any]:

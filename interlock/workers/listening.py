@@ -68,7 +68,7 @@ def receiver_url(text: str, settings: Settings) -> str:
         url = f"http://127.0.0.1:{text}/"
     elif "://" not in text:
         url = f"http://{text}"
-    check_url(url, _reachable(settings).webhook_allow_cidrs)
+    check_url(url, _reachable(settings).webhook_allow_cidrs, settings.webhook_allow_hosts)
     return url
 
 

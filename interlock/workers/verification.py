@@ -37,7 +37,7 @@ def verify_endpoint(settings: Settings, url: str, verify_token: str = VERIFY_TOK
 
     ``verify_token``: what the receiver was told to expect. Raises UrlRefused, EndpointUnverified.
     """
-    check_url(url, settings.webhook_allow_cidrs)
+    check_url(url, settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
     challenge = secrets.token_urlsafe(24)
     asked = URL(url).extend_query(
         {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": verify_token}
