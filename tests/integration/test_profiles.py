@@ -15,8 +15,10 @@ from hostile_receiver import Behaviour, Receiver, answer, drop, hang
 
 from interlock.engine import subscriptions
 from interlock.engine.addresses import UrlRefused
+from interlock.engine.profiles import PROFILES
 from interlock.workers import verification
 from interlock.workers.verification import EndpointUnverified, verify_endpoint
+from tests.stored import values
 
 
 @pytest.fixture
@@ -195,3 +197,27 @@ def test_a_profile_that_this_version_does_not_have_fails_the_attempt_and_not_the
     assert desk.log(other)[0]["status"] == "delivered"
     assert "from-tomorrow" in desk.log(webhook)[0]["attempts"][0]["error"]
     assert receiver.at("/newer") == []
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_in_no_profile_is_the_secret_logged_or_stored(
+    profile: str, make_desk: Callable[..., Desk], receiver: Receiver, capfd: pytest.CaptureFixture[str]
+) -> None:
+    desk = make_desk(webhook_retry_schedule="0.01,0.01,0.01")
+    reset = answer(500, "Connection: close")
+    webhook, secret = added(desk, receiver.url("/hook", reset, drop, answer(302), answer(410)), profile)
+    desk.announce(1)
+    desk.deliver_until(desk.settled(webhook))
+    told = [
+        "".join(capfd.readouterr()),
+        str(desk.log(webhook)),
+        str(subscriptions.get(desk.client, desk.keys, webhook.id).shown()),
+    ]
+    told += [text for _, text in values(desk.client)]
+    assert "delivery_failed" in told[0]
+    bare = secret.removeprefix("whsec_")
+    assert [text for text in told if bare in text] == []
+    proofs = {"x-dimelo-secret", "x-api-key", "x-hub-signature", "webhook-signature"}
+    for request in receiver.requests:
+        for name in proofs & request.headers.keys():
+            assert [text for text in told if request.headers[name] in text] == []
