@@ -7,7 +7,7 @@ blocking read; who stops listening leaves no trace.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -89,9 +89,16 @@ async def listen(
             for task in done:
                 task.result()
         finally:
-            for task in work:
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
+            await _end(work)
+
+
+async def _end(work: Iterable[asyncio.Future[None]]) -> None:
+    """Cancel until all have ended: in Python 3.11 `asyncio.wait_for`, which redis-py sends with, may lose one."""
+    pending = set(work)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.05)
 
 
 async def _read_all(
@@ -144,13 +151,27 @@ async def _follow(client: redis.asyncio.Redis, ends: dict[str, str]) -> AsyncIte
     """Every event behind ``ends``, as it comes; in order within a partition."""
     while True:
         places: dict[Any, Any] = dict(ends)
-        found: Any = await client.xread(places, count=_READ_EVENTS, block=_BLOCK_MS)
+        try:
+            found: Any = await client.xread(places, count=_READ_EVENTS, block=_BLOCK_MS)
+        except redis.ResponseError:
+            if not await _drop_foreign(client, ends):
+                raise
+            continue
         for outbox, entries in found:
             for entry, fields in entries:
                 ends[outbox.decode()] = entry.decode()
                 one = _heard(entry.decode(), fields.get(b"event", b""))
                 if one is not None:
                     yield one
+
+
+async def _drop_foreign(client: redis.asyncio.Redis, ends: dict[str, str]) -> bool:
+    """Go on without the outboxes where somebody put another type meanwhile; whether there were any."""
+    foreign = [outbox for outbox in ends if await client.type(outbox) not in (b"stream", b"none")]
+    for outbox in foreign:
+        _log.error("foreign_data", key=outbox)
+        del ends[outbox]
+    return bool(foreign)
 
 
 def _heard(entry: str, raw: bytes) -> Heard | None:
