@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
 import redis
 
-from interlock.cli.main import run
-from tests.acceptance.deployment import Deployment, Receiver
+from tests.acceptance.deployment import Deployment, Interlock, Receiver
 from tests.stored import values
 
 SECONDS = 15
@@ -23,25 +22,6 @@ def aof(deployment: Deployment) -> Iterator[Path]:
     files = [one for one in (deployment.directory / "data").rglob("*.aof") if one.is_file()]
     assert any(one.stat().st_size for one in files)
     yield from files
-
-
-Interlock = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def interlock(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Interlock:
-    """Runs a command in this process, where it takes no second to start: code, stdout, stderr."""
-    for name, value in deployment.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(deployment.directory)
-
-    def run_command(*arguments: str) -> tuple[int, str, str]:
-        code = run(list(arguments))
-        return (code, *capsys.readouterr())
-
-    return run_command
 
 
 @pytest.fixture
