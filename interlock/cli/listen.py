@@ -22,16 +22,8 @@ app = typer.Typer(rich_markup_mode=None)
 class _Lines:
     """What is heard, a line each, at once. ``url``: where it is forwarded to, None where it is not."""
 
-    def __init__(
-        self, url: str | None, secret: str, events: list[str], machine: str | None, as_json: bool
-    ) -> None:
+    def __init__(self, url: str | None, secret: str, as_json: bool) -> None:
         self._url, self._secret, self._as_json = url, secret, as_json
-        self._events, self._machine = events, machine
-
-    def wanted(self, one: Heard) -> bool:
-        from interlock.engine.subscriptions import matches
-
-        return self._machine in (None, one.machine) and any(matches(each, one.type) for each in self._events)
 
     def ready(self) -> None:
         if self._url is None:
@@ -41,10 +33,8 @@ class _Lines:
             say(f"The secret of this session is {self._secret}")
 
     def heard(self, one: Heard) -> None:
-        import orjson
-
         if self._as_json:
-            self._write({"event": orjson.loads(one.body)})
+            self._write({"event": one.event})
         else:
             self._write(f"--> {one.type} [{one.id}]")
 
@@ -75,7 +65,9 @@ def listen(
         list[str] | None,
         typer.Option(metavar="TYPE", help="Only these: ticket.assigned, ticket.*; may be repeated."),
     ] = None,
-    machine: Annotated[str | None, typer.Option(metavar="M", help="Only events of this machine.")] = None,
+    machine: Annotated[
+        list[str] | None, typer.Option(metavar="M", help="Only events of this machine; may be repeated.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Watch events as they are announced, and forward them to a local receiver.
@@ -86,7 +78,7 @@ def listen(
     import asyncio
     import os
 
-    from interlock.engine import logs
+    from interlock.engine import event_filters, logs
     from interlock.engine.addresses import UrlRefused
     from interlock.engine.clients import connect
     from interlock.engine.signing import SECRET_BYTES, format_secret
@@ -97,11 +89,12 @@ def listen(
     logs.configure(used)
     try:
         url = listening.receiver_url(forward_to, used) if forward_to is not None else None
-    except UrlRefused as error:
+        wanted = event_filters.checked(events or ("*",), machine or (), (), None)
+    except (UrlRefused, event_filters.FilterInvalid) as error:
         raise CliError(Exit.INVALID, str(error)) from None
     with connect(used) as client:
         keys = Store.open(client, used).keys
     secret = os.urandom(SECRET_BYTES)
-    lines = _Lines(url, format_secret(secret), events or ["*"], machine, as_json)
-    listener = listening.Listener(lines.wanted, lines.ready, lines.heard, lines.answered)
+    lines = _Lines(url, format_secret(secret), as_json)
+    listener = listening.Listener(wanted, lines.ready, lines.heard, lines.answered)
     asyncio.run(listening.listen(used, keys, listener, url=url, secret=secret))

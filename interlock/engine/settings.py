@@ -85,6 +85,10 @@ class Settings(BaseSettings):
     webhook_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = Field(
         default=20.0, description="Total deadline of one attempt."
     )
+    webhook_disable_after_seconds: Annotated[float, Field(ge=0)] = Field(
+        default=5 * 86_400.0,
+        description="A webhook whose every attempt failed for so long is disabled; 0: never.",
+    )
     secret_key: str | None = Field(
         default=None,
         repr=False,

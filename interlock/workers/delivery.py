@@ -7,32 +7,30 @@ next turn. An endpoint that hangs holds its own places only.
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
-import orjson
 import structlog
 import uuid_utils
 
 from interlock.engine.delivery_log import Attempt, DeliveryStatus
 from interlock.engine.errors import InterlockError
-from interlock.engine.messages import format_time
-from interlock.engine.profiles import PROFILES, Profile, Verdict, profile_of
+from interlock.engine.profiles import Verdict
 from interlock.engine.secrets import load_key
 from interlock.engine.settings import Settings
 from interlock.engine.signing import message_id
 from interlock.engine.store import Store
-from interlock.engine.subscriptions import Subscription
+from interlock.engine.subscription import Subscription
+from interlock.engine.trial_event import trial_event
+from interlock.workers.attempting import Credentials, after, post
 from interlock.workers.backlog import Backlog, DeliverySummary
-from interlock.workers.deliveries import Due, Outcome
+from interlock.workers.deliveries import Due
 from interlock.workers.http_client import HttpClient
 from interlock.workers.places import Places
-from interlock.workers.schedule import next_delay, schedule_of
+from interlock.workers.recording import Outcome
 
 IDLE_SECONDS = 0.5
 """A shift with nothing to do ends after so long; the next event wakes another."""
@@ -60,31 +58,22 @@ def deliver(
     return asyncio.run(_Shift(backlog, settings, shift_seconds, stop or threading.Event()).run())
 
 
-def test_endpoint(settings: Settings, subscription: Subscription) -> Attempt:
+def test_endpoint(settings: Settings, subscription: Subscription, changes: Sequence[str] = ()) -> Attempt:
     """Make one attempt with an event of type ``interlock.webhook.tested``, outside schedule and log.
 
-    Raises SecretKeyWrong, SecretKeyInvalid, ProfileUnknown.
+    ``changes``: what is to stand in the event, ``data.x=1`` each.
+    Raises TrialInvalid, SecretKeyWrong, SecretKeyInvalid, ProfileUnknown.
     """
     now = datetime.now(UTC)
     event_id = uuid_utils.uuid7().hex
-    body = orjson.dumps(
-        {
-            "specversion": "1.0",
-            "id": event_id,
-            "source": "/interlock/webhooks",
-            "type": "interlock.webhook.tested",
-            "subject": subscription.id,
-            "time": format_time(now),
-            "datacontenttype": "application/json",
-            "data": {},
-        }
-    )
-    secrets = subscription.signing_secrets(load_key(settings), now)
+    body = trial_event(event_id, subscription.id, now, changes)
+    key = load_key(settings)
+    credentials = Credentials(subscription.signing_secrets(key, now), subscription.extra_headers(key))
     message = message_id(event_id, subscription.id)
 
     async def attempt() -> Attempt:
         async with HttpClient(settings) as http:
-            return (await _post(http, subscription, secrets, message, body))[0]
+            return (await post(http, subscription, credentials, message, body))[0]
 
     return asyncio.run(attempt())
 
@@ -99,6 +88,7 @@ class _Shift:
         self, backlog: Backlog, settings: Settings, shift_seconds: float, stop: threading.Event
     ) -> None:
         self._backlog = backlog
+        self._endpoints = backlog.endpoints
         self._settings = settings
         self._ends = time.monotonic() + shift_seconds
         self._stop = stop
@@ -161,7 +151,7 @@ class _Shift:
 
     def _begin(self, http: HttpClient, due: Due) -> None:
         webhook = due.delivery.webhook
-        if not self._backlog.owns(due) or not self._backlog.active(webhook):
+        if not self._backlog.may_begin(due):
             self._backlog.dropped.append(due)
             return
         task = asyncio.create_task(self._attempt(http, due))
@@ -181,26 +171,33 @@ class _Shift:
         began_ms = int(time.time() * 1000)
         verdict = Verdict.RETRY
         try:
-            subscription = self._backlog.subscriptions[due.delivery.webhook]
-            secrets = self._backlog.secrets(subscription)
-            attempt, verdict = await _post(http, subscription, secrets, due.delivery.id, due.body)
+            subscription = self._endpoints.subscriptions[due.delivery.webhook]
+            credentials = self._endpoints.credentials(subscription)
+            attempt, verdict = await post(http, subscription, credentials, due.delivery.id, due.body)
         except InterlockError as error:  # another key, or a profile that this version does not have
             attempt = Attempt(began_ms, None, 0, str(error))
         except Exception as error:  # a fault of ours must not stop the other endpoints
             _log.exception("attempt_broke", delivery=due.delivery.id, webhook=due.delivery.webhook)
             attempt = Attempt(began_ms, None, 0, f"a fault of Interlock's own ({type(error).__name__})")
-        schedule = self._schedule(due.delivery.webhook)
-        self._backlog.outcomes.append(_outcome(due, attempt, verdict, schedule))
+        self._finish(due, attempt, verdict)
 
-    def _schedule(self, webhook: str) -> Sequence[float]:
-        """The delays for a webhook: the setting's where nobody knows it or its profile any more."""
-        subscription = self._backlog.subscriptions.get(webhook)
-        profile = PROFILES.get(subscription.profile) if subscription else None
-        return schedule_of(
-            profile.schedule if profile else None,
-            self._settings.webhook_retry_schedule,
-            configured="webhook_retry_schedule" in self._settings.model_fields_set,
+    def _finish(self, due: Due, attempt: Attempt, verdict: Verdict) -> None:
+        schedule = self._endpoints.schedule(due.delivery.webhook)
+        now_seconds, dice = time.time(), random.random()
+        delivery, next_ms = after(
+            due.delivery, attempt, verdict, schedule, now_seconds=now_seconds, dice=dice
         )
+        if not attempt.succeeded:
+            _log.info(
+                "delivery_failed",
+                delivery=delivery.id,
+                webhook=delivery.webhook,
+                attempt=delivery.attempts,
+                status=attempt.status,
+                error=attempt.error,
+                dead=delivery.status is DeliveryStatus.DEAD,
+            )
+        self._backlog.finish(Outcome(due.partition, due.token, delivery, attempt, next_ms), verdict)
 
     async def _pause(self) -> None:
         """Until an attempt ended, and a little longer, so that one turn records several."""
@@ -212,60 +209,3 @@ class _Shift:
             except TimeoutError:
                 return
         await asyncio.sleep(_TURN_SECONDS)
-
-
-async def _post(
-    http: HttpClient, subscription: Subscription, secrets: Sequence[bytes], message: str, event: bytes
-) -> tuple[Attempt, Verdict]:
-    """One attempt in the webhook's profile, and what its answer means. Raises ProfileUnknown."""
-    profile = profile_of(subscription.profile)
-    outgoing = profile.request(
-        event, message=message, webhook_id=subscription.id, secrets=secrets, at=datetime.now(UTC)
-    )
-    attempt = await http.post(
-        subscription.url, outgoing.headers, outgoing.body, timeout_seconds=profile.timeout_seconds
-    )
-    if attempt.status is None:
-        return attempt, Verdict.RETRY
-    verdict = profile.verdict(attempt.status, attempt.answer_headers)
-    if verdict is Verdict.DELIVERED:
-        return replace(attempt, error=None, retry_after_seconds=None), verdict
-    return replace(attempt, error=_sentence(profile, attempt.status, verdict)), verdict
-
-
-def _sentence(profile: Profile, status: int, verdict: Verdict) -> str:
-    """Why an answer is a failure, for the log."""
-    if verdict is Verdict.DISABLE:
-        return f"the endpoint answered {status} (gone): the webhook is disabled"
-    if 300 <= status < 400:
-        return f"the endpoint answered {status}: redirects are not followed, give the final URL"
-    if 200 <= status < 300:
-        return f"the endpoint answered {status}, which is no success in the profile {profile.name}"
-    if verdict is Verdict.DEAD:
-        return f"the endpoint answered {status}: it is not tried again"
-    return f"the endpoint answered {status}"
-
-
-def _outcome(due: Due, attempt: Attempt, verdict: Verdict, schedule: Sequence[float]) -> Outcome:
-    """What becomes of a delivery after an attempt."""
-    made = due.delivery.attempts + 1
-    status, next_ms = DeliveryStatus.DELIVERED, None
-    if verdict is not Verdict.DELIVERED:
-        delay = next_delay(
-            schedule, made, retry_after_seconds=attempt.retry_after_seconds, dice=random.random()
-        )
-        dead = delay is None or verdict in (Verdict.DEAD, Verdict.DISABLE)
-        status = DeliveryStatus.DEAD if dead else DeliveryStatus.PENDING
-        if delay is not None and not dead:
-            next_ms = math.ceil((time.time() + delay) * 1000)
-        _log.info(
-            "delivery_failed",
-            delivery=due.delivery.id,
-            webhook=due.delivery.webhook,
-            attempt=made,
-            status=attempt.status,
-            error=attempt.error,
-            dead=dead,
-        )
-    delivery = replace(due.delivery, status=status, attempts=made)
-    return Outcome(due.partition, due.token, delivery, attempt, next_ms)

@@ -7,7 +7,7 @@ blocking read; who stops listening leaves no trace.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -21,9 +21,9 @@ import structlog
 from interlock.engine.addresses import check_url
 from interlock.engine.clients import connect_async
 from interlock.engine.delivery_log import Attempt
+from interlock.engine.event_filters import EventFilter
 from interlock.engine.keys import Keys
 from interlock.engine.profiles import profile_of
-from interlock.engine.profiles.announced import read
 from interlock.engine.settings import Settings
 from interlock.engine.signing import message_id
 from interlock.workers.http_client import HttpClient
@@ -42,20 +42,20 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An event from an outbox. ``body``: its bytes."""
+    """An event from an outbox. ``event``: the CloudEvent; ``body``: its bytes."""
 
     id: str
     type: str
-    machine: str
+    event: Mapping[str, Any]
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """What happens to what is heard; all are called in the event loop. ``wanted``: whether an event is told
-    at all; ``ready``: once nothing can be missed any more; ``answered``: the receiver's answer, or its lack."""
+    """What is to be heard, and what happens then, all of it in the event loop. ``ready``: called once nothing
+    can be missed any more; ``answered``: with the receiver's answer, or its lack."""
 
-    wanted: Callable[[Heard], bool]
+    wanted: EventFilter
     ready: Callable[[], None]
     heard: Callable[[Heard], None]
     answered: Callable[[Heard, Attempt], None]
@@ -107,7 +107,7 @@ async def _read_all(
     ends = await _ends(client, keys)
     listener.ready()
     async for one in _follow(client, ends):
-        if listener.wanted(one):
+        if listener.wanted.wants(one.event):
             listener.heard(one)
             if queue is not None:
                 await queue.put(one)
@@ -176,8 +176,11 @@ async def _drop_foreign(client: redis.asyncio.Redis, ends: dict[str, str]) -> bo
 
 def _heard(entry: str, raw: bytes) -> Heard | None:
     try:
-        event = read(raw)
-    except orjson.JSONDecodeError:
+        event = orjson.loads(raw)
+        event_id, event_type = event["id"], event["type"]
+        if not (isinstance(event_id, str) and isinstance(event_type, str)):
+            raise TypeError
+    except (orjson.JSONDecodeError, KeyError, TypeError):
         _log.error("event_unreadable", entry=entry)
         return None
-    return Heard(event.id, event.type, event.machine, raw)
+    return Heard(event_id, event_type, event, raw)

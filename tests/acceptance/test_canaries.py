@@ -67,16 +67,21 @@ def test_a_private_field_is_in_nothing_that_is_told(
 
 
 def test_secrets_are_in_no_log_no_answer_no_key_and_no_byte_of_the_aof(
-    deployment: Deployment, interlock: Interlock, receiver: Receiver
+    deployment: Deployment, interlock: Interlock, receiver: Receiver, canary: str
 ) -> None:
-    added = orjson.loads(interlock("webhook", "add", receiver.url, "--profile", "sunshine", "--json")[1])
+    header = f"X-Token: Bearer {canary}"
+    adding = ("webhook", "add", receiver.url, "--profile", "sunshine", "--header", header, "--json")
+    added = orjson.loads(interlock(*adding)[1])
     token = orjson.loads(interlock("token", "create", "--kind", "admin", "--json")[1])
     key_file = deployment.directory / "secret.key"
-    secrets = [added["secret"].removeprefix("whsec_"), token["secret"], key_file.read_text().strip()]
+    rotated = orjson.loads(interlock("webhook", "rotate", added["id"], "--json")[1])
+    secrets = [each["secret"].removeprefix("whsec_") for each in (added, rotated)]
+    secrets += [token["secret"], key_file.read_text().strip(), canary]
     receiver.answers.put(500)
     interlock("publish", f"ticket/{uuid.uuid4().hex}", "open", "--wait", "10")
     first, second = (receiver.arrived.get(timeout=SECONDS) for _ in range(2))
-    assert first.headers["x-api-key"] == second.headers["x-api-key"] == added["secret"]
+    assert first.headers["x-api-key"] == second.headers["x-api-key"] == rotated["secret"]
+    assert first.headers["x-token"] == f"Bearer {canary}"
     told = [
         interlock(*command, "--json")
         for command in (

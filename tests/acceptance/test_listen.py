@@ -167,6 +167,12 @@ def test_without_a_receiver_it_only_watches(deployment: Deployment, listen: Call
     assert "secret" not in " ".join(shell.told)
 
 
+def test_a_filter_that_is_none_is_refused(deployment: Deployment) -> None:
+    done = deployment.run("listen", "--events", "ticket.*.x")
+    assert (done.code, done.out) == (4, "")
+    assert "'ticket.*.x' is no event filter" in done.err
+
+
 def test_only_this_machine_is_reached_without_a_setting(deployment: Deployment) -> None:
     done = deployment.run(
         "listen", "--forward-to", "http://10.0.0.1/", env={"INTERLOCK_WEBHOOK_ALLOW_CIDRS": ""}

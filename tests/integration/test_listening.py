@@ -16,6 +16,7 @@ from delivery_desk import Desk
 from hostile_receiver import Receiver, answer, hang
 
 from interlock.engine.delivery_log import Attempt
+from interlock.engine.event_filters import EventFilter
 from interlock.workers import listening
 from interlock.workers.listening import Heard, Listener
 
@@ -34,7 +35,7 @@ class Ear:
 
 
 @contextmanager
-def listening_to(desk: Desk, url: str | None = None, kind: str = "") -> Iterator[Ear]:
+def listening_to(desk: Desk, url: str | None = None, kind: str = "*") -> Iterator[Ear]:
     """Listens in a thread of its own until the end of the block."""
     ear, ready = Ear(), threading.Event()
 
@@ -49,7 +50,7 @@ def listening_to(desk: Desk, url: str | None = None, kind: str = "") -> Iterator
             ear.changed.notify_all()
 
     loop = asyncio.new_event_loop()
-    listener = Listener(lambda one: one.type.startswith(kind), ready.set, heard, answered)
+    listener = Listener(EventFilter((kind,)), ready.set, heard, answered)
     task = loop.create_task(listening.listen(desk.settings, desk.keys, listener, url=url, secret=b"s" * 32))
 
     def run() -> None:
@@ -106,6 +107,8 @@ def test_what_is_not_ours_is_passed_over(desk: Desk) -> None:
         outbox = desk.keys.partition(0).outbox
         desk.client.xadd(outbox, {"event": b"no JSON"})
         desk.client.xadd(outbox, {"another": b"field"})
+        for strange in (b"[]", b"null", b"{}", b'{"id":7,"type":"t.a"}', b'{"id":"e","type":null}'):
+            desk.client.xadd(outbox, {"event": strange})
         announce(desk, ["e-1"])
         ear.wait(lambda: ear.heard == ["e-1"])
         desk.client.set(desk.keys.partition(2).outbox, "and now here")
@@ -131,7 +134,7 @@ def test_a_receiver_that_hangs_delays_its_own_answers_only(desk: Desk) -> None:
 
 
 def test_nothing_is_left_behind(desk: Desk) -> None:
-    with Receiver() as receiver, listening_to(desk, receiver.url("/hook"), kind="t.") as ear:
+    with Receiver() as receiver, listening_to(desk, receiver.url("/hook"), kind="t.*") as ear:
         before = set(desk.client.scan_iter())
         announce(desk, ["e-1"])
         ear.wait(lambda: len(ear.attempts) == 1)

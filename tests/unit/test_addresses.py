@@ -13,7 +13,8 @@ import pytest
 from interlock.engine.addresses import AddressPolicy, UrlRefused, check_url, policy_for
 from interlock.engine.delivery_log import Attempt
 from interlock.engine.settings import Settings
-from interlock.workers.http_client import AddressForbidden, HttpClient, _socket_factory
+from interlock.workers.http_client import HttpClient
+from interlock.workers.vetted_connections import AddressForbidden, socket_factory
 
 _ADDRESSES = """
 0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.254 127.0.0.1 127.255.255.254 169.254.169.254
@@ -244,7 +245,7 @@ def test_a_refusal_names_both_settings(url: str) -> None:
 
 
 def test_a_socket_goes_nowhere_but_where_it_was_vetted_for(listener: int, connects: list[Any]) -> None:
-    make = _socket_factory(AddressPolicy(trusted=True))
+    make = socket_factory(AddressPolicy(trusted=True))
     with make((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", listener))) as vetted:
         for connect in (vetted.connect, vetted.connect_ex):
             with pytest.raises(AddressForbidden, match=r"127\.0\.0\.9"):
@@ -260,7 +261,7 @@ def test_who_is_at_the_other_end_is_compared_before_a_byte_is_sent(monkeypatch: 
         def elsewhere(self: socket.socket, _address: Any) -> None:
             socket.socket.connect(self, ("127.0.0.1", port))
 
-        monkeypatch.setattr("interlock.workers.http_client._BoundSocket.connect", elsewhere)
+        monkeypatch.setattr("interlock.workers.vetted_connections._BoundSocket.connect", elsewhere)
         settings = Settings(webhook_allow_cidrs="127.0.0.9/32", webhook_timeout_seconds=2)
         made = attempt(f"http://127.0.0.9:{port}/", settings)
         assert "INTERLOCK_WEBHOOK_ALLOW_CIDRS" in (made.error or "")
