@@ -24,6 +24,7 @@ from interlock.engine.messages import format_time, parse_time
 from interlock.engine.profiles import PROFILES
 from interlock.engine.secrets import SecretKey, claim_key, load_key
 from interlock.engine.settings import Settings
+from interlock.engine.shared_secrets import parse_shared
 from interlock.engine.signing import SECRET_BYTES, format_secret, parse_secret
 from interlock.engine.subscription import (
     StoredHeader,
@@ -105,9 +106,10 @@ def add(
 ) -> tuple[Subscription, str]:
     """Subscribe ``url``; returns the subscription and its ``whsec_`` secret, which is never shown again.
 
-    ``options``: the fields of `Options`. ``secret``: one that the receiver has already (``whsk_`` for ed25519);
-    made where None. With ed25519 the text is empty: the receiver needs ``public_key`` only.
-    Raises SubscriptionInvalid, UrlRefused, SecretInvalid, SecretKeyInvalid, SecretKeyWrong.
+    ``options``: the fields of `Options`. ``secret``: one that the receiver has already (``whsk_`` for ed25519; in
+    a vendor's profile any text); made where None. With ed25519 the text is empty: the receiver needs
+    ``public_key`` only.
+    Raises SubscriptionInvalid, UrlRefused, SecretInvalid, SharedSecretInvalid, SecretKeyInvalid, SecretKeyWrong.
     """
     wish = Options(**options)
     check_url(url, settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
@@ -119,7 +121,7 @@ def add(
     except (FilterInvalid, HeaderInvalid, RateInvalid) as error:
         raise SubscriptionInvalid(str(error)) from None
     scheme = _scheme(wish)
-    plain = _parse_secret(secret, scheme) if secret is not None else os.urandom(SECRET_BYTES)
+    plain = _parse_secret(secret, wish.profile, scheme) if secret is not None else os.urandom(SECRET_BYTES)
     key = load_key(settings)
     claim_key(client, keys, key)
     webhook_id = f"wh_{uuid_utils.uuid7().hex}"
@@ -147,6 +149,8 @@ def add(
         signature=scheme,
     )
     client.hset(keys.webhooks, webhook_id, subscription.to_bytes())
+    if secret is not None and wish.profile != "standard":
+        return subscription, secret
     return subscription, _told(plain, scheme)
 
 
@@ -297,7 +301,9 @@ def _scheme(wish: Options) -> SignatureScheme:
     return scheme
 
 
-def _parse_secret(text: str, scheme: SignatureScheme) -> bytes:
+def _parse_secret(text: str, profile: str, scheme: SignatureScheme) -> bytes:
+    if profile != "standard":
+        return parse_shared(text)
     return parse_private_key(text) if scheme is SignatureScheme.ED25519 else parse_secret(text)
 
 

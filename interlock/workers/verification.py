@@ -15,6 +15,7 @@ from interlock.engine.addresses import check_url
 from interlock.engine.errors import InterlockError
 from interlock.engine.profiles.engage import SECRET_HEADER
 from interlock.engine.settings import Settings
+from interlock.engine.shared_secrets import parse_shared
 from interlock.engine.signing import SECRET_BYTES, format_secret
 from interlock.workers.http_client import Answer, HttpClient
 
@@ -32,17 +33,21 @@ class EndpointUnverified(InterlockError):
         )
 
 
-def verify_endpoint(settings: Settings, url: str, verify_token: str = VERIFY_TOKEN) -> str:
+def verify_endpoint(
+    settings: Settings, url: str, verify_token: str = VERIFY_TOKEN, secret: str | None = None
+) -> str:
     """Ask the endpoint to repeat a random text; returns the secret that it was shown, for the deliveries.
 
-    ``verify_token``: what the receiver was told to expect. Raises UrlRefused, EndpointUnverified.
+    ``verify_token``: what the receiver was told to expect; ``secret``: its own, made where None.
+    Raises UrlRefused, SecretInvalid, SharedSecretInvalid, EndpointUnverified.
     """
     check_url(url, settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
     challenge = secrets.token_urlsafe(24)
     asked = URL(url).extend_query(
         {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": verify_token}
     )
-    secret = format_secret(secrets.token_bytes(SECRET_BYTES))
+    secret = format_secret(secrets.token_bytes(SECRET_BYTES)) if secret is None else secret
+    parse_shared(secret)  # before it goes into a header
     headers = {SECRET_HEADER: secret, "Content-Type": "application/json"}
     why = _fault(asyncio.run(_get(settings, str(asked), headers)), challenge)
     if why is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 
 import orjson
 import pytest
@@ -47,9 +48,31 @@ def test_an_engage_receiver_that_fails_the_challenge_is_not_kept(
     assert orjson.loads(interlock("webhook", "list", "--json")[1]) == {"webhooks": []}
 
 
+def test_an_engage_receiver_keeps_the_secret_that_it_has(
+    interlock: Interlock, receiver: Receiver, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text("dimelo-since-2019!\n")
+    code, out, _ = interlock(
+        "webhook", "add", receiver.url, "--profile", "engage", "--secret-file", str(file), "--json"
+    )
+    added = orjson.loads(out)
+    assert (code, added["secret"]) == (0, "dimelo-since-2019!")
+    assert receiver.arrived.get(timeout=SECONDS).headers["x-dimelo-secret"] == "dimelo-since-2019!"
+    assert interlock("webhook", "test", added["id"])[0] == 1, "204 is no success here"
+    assert receiver.arrived.get(timeout=SECONDS).headers["x-dimelo-secret"] == "dimelo-since-2019!"
+    receiver.answers.put(200)
+    assert interlock("webhook", "test", added["id"])[0] == 0
+    assert receiver.arrived.get(timeout=SECONDS).headers["x-dimelo-secret"] == "dimelo-since-2019!"
+    interlock("webhook", "remove", added["id"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
+        (("--secret-file", "/nowhere"), 2, "--secret-file"),
+        (("--secret-file", "/dev/null"), 4, "whsec_"),
+        (("--profile", "engage", "--secret-file", "/dev/null"), 4, "8 to 255"),
         (("--profile", "svix"), 4, "use standard, engage, sunshine, genesys, plain"),
         (("--verify-token", "x"), 2, "--profile engage"),
         (("--profile", "sunshine", "--verify-token", "x"), 2, "--profile engage"),

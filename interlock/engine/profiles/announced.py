@@ -16,7 +16,8 @@ from typing import Any
 import orjson
 
 from interlock.engine.profiles.outgoing import Outgoing
-from interlock.engine.signing import format_secret, signed_headers
+from interlock.engine.shared_secrets import shared_text, signing_key
+from interlock.engine.signing import signed_headers
 
 SOURCE = "/interlock/"
 DEFAULT_TENANT = "default"
@@ -83,17 +84,17 @@ def post(
     Beside them stand those of Standard Webhooks, over this body: a receiver can drop repetitions by
     ``webhook-id`` and check the signature without a subscription of another profile.
     """
-    headers = signed_headers(secrets, message, int(at.timestamp()), body)
+    headers = signed_headers([signing_key(one) for one in secrets], message, int(at.timestamp()), body)
     headers["Content-Type"] = "application/json"
     return Outgoing(body, headers | vendor)
 
 
 def hub_signature(secret: bytes, body: bytes) -> str:
-    """``sha1=<hex>`` of the body, as WebSub has it. The key is the printed secret: what was handed over.
+    """``sha1=<hex>`` of the body, as WebSub has it. The key is the secret's text: what was handed over.
 
     SHA-1 is what these vendors' receivers check; as an HMAC it is not broken.
     """
-    return "sha1=" + hmac.digest(format_secret(secret).encode(), body, "sha1").hex()
+    return "sha1=" + hmac.digest(shared_text(secret).encode(), body, "sha1").hex()
 
 
 def camel(verb: str) -> str:

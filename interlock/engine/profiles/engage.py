@@ -13,7 +13,7 @@ import orjson
 
 from interlock.engine.profiles.announced import DEFAULT_TENANT, Announced, post, read
 from interlock.engine.profiles.outgoing import Outgoing, Verdict, only_200
-from interlock.engine.signing import format_secret
+from interlock.engine.shared_secrets import shared_text
 
 SECRET_HEADER = "X-Dimelo-Secret"  # noqa: S105 - a header's name
 _METADATA = {
@@ -49,7 +49,7 @@ class Engage:
         at: datetime,
     ) -> Outgoing:
         body = orjson.dumps({"id": message, "domain_id": DEFAULT_TENANT, "events": [_event(read(event))]})
-        vendor = {SECRET_HEADER: format_secret(secrets[0])}
+        vendor = {SECRET_HEADER: shared_text(secrets[0])}
         return post(body, vendor, message=message, secrets=secrets, at=at)
 
     def verdict(self, status: int | None, headers: Mapping[str, str]) -> Verdict:  # noqa: ARG002

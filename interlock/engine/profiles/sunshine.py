@@ -13,7 +13,7 @@ import orjson
 
 from interlock.engine.profiles.announced import DEFAULT_TENANT, Announced, camel, post, read
 from interlock.engine.profiles.outgoing import Outgoing, Verdict, judge
-from interlock.engine.signing import format_secret
+from interlock.engine.shared_secrets import shared_text
 
 _FINAL = frozenset({400, 401, 403, 404, 406})
 _CONVERSATION_TYPE = "sdkGroup"
@@ -39,7 +39,7 @@ class Sunshine:
                 "events": [_event(read(event))],
             }
         )
-        vendor = {"X-API-Key": format_secret(secrets[0])}
+        vendor = {"X-API-Key": shared_text(secrets[0])}
         return post(body, vendor, message=message, secrets=secrets, at=at)
 
     def verdict(self, status: int | None, headers: Mapping[str, str]) -> Verdict:  # noqa: ARG002
