@@ -63,7 +63,8 @@ LIBRARIES = {
     },
     "yaml": {"interlock.engine.yaml_source": "the composer only, under our own constructor"},
     "aiohttp": {
-        "interlock.workers.http_client": "the one way out: address vetted, total deadline, no redirects",
+        "interlock.workers.http_client": "the one way out: total deadline, no redirects",
+        "interlock.workers.vetted_connections": "and to vetted addresses only",
         "interlock.cli.demo.receiver": "the demo's customer: a server, it makes no requests",
     },
     "fastapi": {},

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("charts", "Find the mistakes in charts."),
     "diagram": ("diagram", "Draw a chart, or where an instance stands in it."),
     "webhook": ("webhook", "Who is told what happens: subscriptions and their deliveries."),
+    "listen": ("listen", "Watch events as they are announced, and forward them to a local receiver."),
     "dead": ("dead", "Commands that could not be applied."),
     "token": ("token", "Who may come in over HTTP: make, list and revoke tokens."),
     "doctor": ("doctor", "Look for what is wrong with this deployment."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,7 +30,9 @@ def webhook() -> None:
 @app.command()
 def add(
     url: Annotated[str, typer.Argument(metavar="URL", help="Where events are POSTed.")],
-    profile: Annotated[str, typer.Option(help="How deliveries look.")] = "standard",
+    profile: Annotated[
+        str, typer.Option(help="How deliveries look: standard, engage, sunshine, genesys or plain.")
+    ] = "standard",
     events: Annotated[
         list[str] | None,
         typer.Option(metavar="TYPE", help="Only these: ticket.assigned, ticket.*; may be repeated."),
@@ -60,14 +63,28 @@ def add(
         bool, typer.Option("--ordered", help="One instance's events one after the other.")
     ] = False,
     description: Annotated[str, typer.Option(help="For people.")] = "",
+    verify_token: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Engage: hub.verify_token of the challenge. [interlock]"),
+    ] = None,
+    secret_file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="The secret that the receiver has already; - for stdin. Made where left out."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Subscribe a URL. Prints its id and its secret, which is never shown again."""
     from interlock.engine import subscriptions
     from interlock.engine.addresses import UrlRefused
+    from interlock.engine.shared_secrets import SharedSecretInvalid
+    from interlock.engine.signing import SecretInvalid
+    from interlock.workers.verification import EndpointUnverified
 
     store, used = _open()
     try:
+        given = _verified(used, url, profile, verify_token, _secret_of(secret_file))
         subscription, secret = subscriptions.add(
             store.client,
             store.keys,
@@ -83,9 +100,12 @@ def add(
             description=description,
             ordered=ordered,
             profile=profile,
+            secret=given,
         )
-    except (UrlRefused, subscriptions.SubscriptionInvalid) as error:
+    except (UrlRefused, subscriptions.SubscriptionInvalid, SecretInvalid, SharedSecretInvalid) as error:
         raise CliError(Exit.INVALID, str(error)) from None
+    except EndpointUnverified as error:
+        raise CliError(Exit.FAILED, str(error)) from None
     _print_keys(subscription, secret, as_json)
 
 
@@ -140,6 +160,28 @@ def _print_keys(subscription: Subscription, secret: str, as_json: bool) -> None:
         say("Keep the secret: the receiver checks signatures with it, and it is never shown again.")
     else:
         say("The receiver checks signatures with the public key; the private one is never shown.")
+
+
+def _secret_of(file: str | None) -> str | None:
+    """The first line of a file, or of stdin: a secret has no place on a command line."""
+    if file is None:
+        return None
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise CliError(Exit.USAGE, f"--secret-file {file}: name a text file that can be read.") from None
+    return text.partition("\n")[0].strip()
+
+
+def _verified(used: Any, url: str, profile: str, verify_token: str | None, secret: str | None) -> str | None:
+    """The secret that an endpoint which must answer a challenge has seen in it; ``secret`` in other profiles."""
+    from interlock.workers.verification import VERIFY_TOKEN, verify_endpoint
+
+    if profile != "engage":
+        if verify_token is not None:
+            raise CliError(Exit.USAGE, "--verify-token goes with --profile engage: only there is a challenge")
+        return secret
+    return verify_endpoint(used, url, VERIFY_TOKEN if verify_token is None else verify_token, secret)
 
 
 @app.command(name="list")

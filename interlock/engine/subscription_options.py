@@ -10,6 +10,7 @@ from interlock.engine.errors import InterlockError
 from interlock.engine.event_filters import EventFilter, FilterInvalid
 from interlock.engine.profiles import PROFILES
 from interlock.engine.secrets import SecretKey
+from interlock.engine.shared_secrets import parse_shared
 from interlock.engine.signing import format_secret, parse_secret
 from interlock.engine.subscription import StoredSecret
 from interlock.engine.webhook_headers import HeaderInvalid, parse_headers
@@ -68,8 +69,13 @@ def scheme_of(wish: Options) -> SignatureScheme:
     return scheme
 
 
-def parse_key(text: str, scheme: SignatureScheme) -> bytes:
-    """The bytes of a ``whsec_`` or ``whsk_`` text. Raises SecretInvalid."""
+def parse_key(text: str, profile: str, scheme: SignatureScheme) -> bytes:
+    """The bytes of a ``whsec_`` or ``whsk_`` text, or of any in a vendor's profile.
+
+    Raises SecretInvalid, SharedSecretInvalid.
+    """
+    if profile != "standard":
+        return parse_shared(text)
     return parse_private_key(text) if scheme is SignatureScheme.ED25519 else parse_secret(text)
 
 

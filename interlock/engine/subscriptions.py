@@ -87,15 +87,16 @@ def add(
 ) -> tuple[Subscription, str]:
     """Subscribe ``url``; returns the subscription and its ``whsec_`` secret, which is never shown again.
 
-    ``options``: the fields of `Options`. ``secret``: one that the receiver has already (``whsk_`` for ed25519);
-    made where None. With ed25519 the text is empty: the receiver needs ``public_key`` only.
-    Raises SubscriptionInvalid, UrlRefused, SecretInvalid, SecretKeyInvalid, SecretKeyWrong.
+    ``options``: the fields of `Options`. ``secret``: one that the receiver has already (``whsk_`` for ed25519; in
+    a vendor's profile any text); made where None. With ed25519 the text is empty: the receiver needs
+    ``public_key`` only.
+    Raises SubscriptionInvalid, UrlRefused, SecretInvalid, SharedSecretInvalid, SecretKeyInvalid, SecretKeyWrong.
     """
     wish = Options(**options)
-    check_url(url, settings.webhook_allow_cidrs)
+    check_url(url, settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
     wanted, headers = checked(wish)
     scheme = scheme_of(wish)
-    plain = parse_key(secret, scheme) if secret is not None else os.urandom(SECRET_BYTES)
+    plain = parse_key(secret, wish.profile, scheme) if secret is not None else os.urandom(SECRET_BYTES)
     key = load_key(settings)
     claim_key(client, keys, key)
     webhook_id = f"wh_{uuid_utils.uuid7().hex}"
@@ -123,6 +124,8 @@ def add(
         signature=scheme,
     )
     client.hset(keys.webhooks, webhook_id, subscription.to_bytes())
+    if secret is not None and wish.profile != "standard":
+        return subscription, secret
     return subscription, told(plain, scheme)
 
 

@@ -68,10 +68,3 @@ def test_standard_carries_a_traceparent_only_where_it_may_stand_in_a_header(
 )
 def test_in_standard_any_2xx_counts_and_410_ends_the_webhook(status: int | None, verdict: Verdict) -> None:
     assert profile_of("standard").verdict(status, {}) is verdict
-
-
-def test_an_answer_may_stop_the_retries() -> None:
-    standard = profile_of("standard")
-    assert standard.verdict(500, {"x-should-retry": "false"}) is Verdict.DEAD
-    assert standard.verdict(500, {"x-should-retry": "true"}) is Verdict.RETRY
-    assert standard.verdict(200, {"x-should-retry": "false"}) is Verdict.DELIVERED

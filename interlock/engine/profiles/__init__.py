@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from interlock.engine.errors import InterlockError
+from interlock.engine.profiles.engage import Engage
+from interlock.engine.profiles.genesys import Genesys
 from interlock.engine.profiles.outgoing import Outgoing, Profile, Verdict
+from interlock.engine.profiles.plain import Plain
 from interlock.engine.profiles.standard import Standard
+from interlock.engine.profiles.sunshine import Sunshine
 
 __all__ = ["PROFILES", "Outgoing", "Profile", "ProfileUnknown", "Verdict", "profile_of"]
 
-_ALL: tuple[Profile, ...] = (Standard(),)
+_ALL: tuple[Profile, ...] = (Standard(), Engage(), Sunshine(), Genesys(), Plain())
 PROFILES: Mapping[str, Profile] = MappingProxyType({one.name: one for one in _ALL})
 
 

@@ -10,8 +10,6 @@ from typing import Protocol
 
 GONE = 410
 _SUCCESS = range(200, 300)
-_STOP_HEADER = "x-should-retry"
-"""An answer that carries it as ``false`` wants no further attempt (Stripe's word, without the name)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +61,16 @@ class Profile(Protocol):
         """What an answer means. ``status``: None without an answer; ``headers``: names in lower case."""
 
 
-def judge(status: int | None, headers: Mapping[str, str]) -> Verdict:
+def judge(status: int | None) -> Verdict:
     """What an answer means where a vendor says nothing else: any 2xx counts, 410 ends the webhook."""
     if status is None:
         return Verdict.RETRY
     if status in _SUCCESS:
         return Verdict.DELIVERED
-    if status == GONE:
-        return Verdict.DISABLE
-    return Verdict.DEAD if headers.get(_STOP_HEADER, "").strip().lower() == "false" else Verdict.RETRY
+    return Verdict.DISABLE if status == GONE else Verdict.RETRY
+
+
+def only_200(status: int | None) -> Verdict:
+    """`judge` for the vendors to whom no other 2xx is a success."""
+    verdict = judge(status)
+    return Verdict.RETRY if verdict is Verdict.DELIVERED and status != 200 else verdict
