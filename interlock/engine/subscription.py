@@ -17,6 +17,7 @@ from interlock.engine.expressions import EvaluationError, ExpressionError
 from interlock.engine.messages import format_time, parse_time, time_to_ms
 from interlock.engine.secrets import SecretKey
 from interlock.engine.webhook_headers import bound_to
+from interlock.engine.webhook_rates import RateInvalid, interval_us
 from interlock.engine.webhook_signatures import SignatureScheme
 
 
@@ -132,7 +133,7 @@ class Subscription:
         """What is stored under ``webhook_id``. Raises SubscriptionUnreadable."""
         try:
             stored = _parse(raw)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, RateInvalid):
             raise SubscriptionUnreadable(webhook_id) from None  # the cause would show what was read
         if stored.id != webhook_id:
             raise SubscriptionUnreadable(webhook_id)
@@ -144,7 +145,12 @@ _STORED = TypeAdapter(Subscription)
 
 @lru_cache(maxsize=1024)
 def _parse(raw: bytes) -> Subscription:
-    """Kept, because delivery processes read all of them again and again. Raises ValueError, OverflowError."""
+    """Kept, because delivery processes read all of them again and again.
+
+    Raises ValueError, OverflowError, RateInvalid.
+    """
     stored = _STORED.validate_json(raw, strict=True)
     _ = stored.enabled_ms, stored.created_ms
+    if stored.rate is not None:
+        interval_us(stored.rate)
     return stored

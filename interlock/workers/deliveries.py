@@ -26,6 +26,7 @@ DISPATCH_EVENTS = 200
 CANCEL_BATCH = 500
 
 _log = structlog.get_logger()
+_failing_filters: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Deliveries(Holdings):
             entries = cast(Any, self._client.xrange(held.keys.outbox, min=start, count=DISPATCH_EVENTS))
         if not entries:
             return 0
-        plan = dispatch.plan(entries, subscriptions(), now_ms=now_ms, report=self._faults.report)
+        plan = dispatch.plan(entries, subscriptions(), now_ms=now_ms, report=_report_filter)
         heads = self._heads(held.keys, plan.deliveries)
         made = [self._without_foreign_lane(held.keys, one, heads) for one in plan.deliveries]
         ops = recording.made(held.keys, made, heads, now_ms, self._log_ms)
@@ -223,3 +224,10 @@ class Deliveries(Holdings):
         dead = replace(delivery, status=DeliveryStatus.DEAD)
         _log.error("event_missing", delivery=delivery.id, webhook=delivery.webhook)
         self.record([Outcome(number, token, dead, attempt, None)])
+
+
+def _report_filter(event: str, *, webhook: str, **facts: object) -> None:
+    """Say that a filter fails; once for each webhook in the life of the process, for it stays so."""
+    if webhook not in _failing_filters:
+        _failing_filters.add(webhook)
+        _log.error(event, webhook=webhook, **facts)

@@ -192,3 +192,14 @@ def test_a_subscription_of_an_older_version_is_still_read(
     del fields["secrets"][0]["public_key"]
     fake_client.hset(KEYS.webhooks, made.id, orjson.dumps(fields))
     assert subscriptions.get(fake_client, KEYS, made.id) == made
+
+
+def test_a_stored_rate_that_is_none_makes_no_subscription(
+    fake_client: redis.Redis, settings: Settings
+) -> None:
+    made, _ = subscriptions.add(fake_client, KEYS, settings, URL, rate="5/second")
+    fields = orjson.loads(made.to_bytes()) | {"rate": "fast"}
+    fake_client.hset(KEYS.webhooks, made.id, orjson.dumps(fields))
+    with pytest.raises(subscriptions.SubscriptionUnreadable):
+        subscriptions.get(fake_client, KEYS, made.id)
+    assert subscriptions.read_all(fake_client, KEYS) == ([], [made.id])
