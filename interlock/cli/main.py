@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cover": ("cover", "Which transitions of a machine's chart its instances have taken."),
     "import": ("import_chart", "Turn a machine of XState or transitions into a chart."),
     "webhook": ("webhook", "Who is told what happens: subscriptions and their deliveries."),
+    "listen": ("listen", "Watch events as they are announced, and forward them to a local receiver."),
     "dead": ("dead", "Commands that could not be applied."),
     "token": ("token", "Who may come in over HTTP: make, list and revoke tokens."),
     "doctor": ("doctor", "Look for what is wrong with this deployment."),
