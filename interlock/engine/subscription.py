@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -130,8 +131,7 @@ class Subscription:
     def from_bytes(cls, raw: bytes, webhook_id: str) -> Subscription:
         """What is stored under ``webhook_id``. Raises SubscriptionUnreadable."""
         try:
-            stored = _STORED.validate_json(raw, strict=True)
-            _ = stored.enabled_ms, stored.created_ms
+            stored = _parse(raw)
         except (ValueError, OverflowError):
             raise SubscriptionUnreadable(webhook_id) from None  # the cause would show what was read
         if stored.id != webhook_id:
@@ -140,3 +140,11 @@ class Subscription:
 
 
 _STORED = TypeAdapter(Subscription)
+
+
+@lru_cache(maxsize=1024)
+def _parse(raw: bytes) -> Subscription:
+    """Kept, because delivery processes read all of them again and again. Raises ValueError, OverflowError."""
+    stored = _STORED.validate_json(raw, strict=True)
+    _ = stored.enabled_ms, stored.created_ms
+    return stored

@@ -213,3 +213,5 @@ def test_a_resend_joins_a_lane_whose_first_is_being_attempted(
     desk.tell("T-1", 2, 3)
     desk.deliver()
     assert sequences(receiver.requests, "T-1") == [1, 2, 1, 3], "after the one under way, before the rest"
+    _, under_way, again, _ = receiver.requests
+    assert again.at - under_way.at >= 0.3, "never two of one instance at once"

@@ -225,7 +225,7 @@ def test_days_of_failure_disable_a_webhook(make_desk: Callable[..., Desk], recei
     assert webhook_health.read(desk.client, desk.keys, [webhook.id])[webhook.id] == HEALTHY
 
 
-# Guards backlog.py: what an open breaker holds is not read.
+# Guards backlog.py: what an open breaker holds is not begun.
 def test_what_an_open_breaker_holds_loses_no_attempt(
     make_desk: Callable[..., Desk], receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,6 +256,10 @@ def test_a_dead_endpoint_is_probed_and_its_probes_are_few(
     opened = len(receiver.requests)
     health = webhook_health.read(desk.client, desk.keys, [webhook.id])[webhook.id]
     assert health.state(0) is BreakerState.OPEN
+    desk.deliver(shift_seconds=0.1)
+    partitions = (desk.keys.partition(number) for number in range(desk.keys.partitions))
+    earliest = [desk.client.zscore(keys.due, webhook.id) or 0.0 for keys in partitions]
+    assert max(earliest) >= health.until_ms, "nobody is woken before a probe may begin"
     until = time.monotonic() + 1.5
     while time.monotonic() < until:
         desk.deliver(shift_seconds=0.2)
@@ -395,17 +399,19 @@ def test_wishes_that_are_none_are_passed_by(make_desk: Callable[..., Desk], rece
     desk.deliver()
     keys = desk.keys.partition(0)
     one = desk.log(webhook)[0]["id"]
+    entry = desk.client.xrange(keys.outbox)[0][0].decode()
     wishes = [
         b"garbage",
         b"[]",
         redelivery.Wish("wh_none", one, "1-1").to_bytes(),
         redelivery.Wish(webhook.id, "msg_forged", "1-1").to_bytes(),
         redelivery.Wish(webhook.id, one, "1-1").to_bytes(),
+        redelivery.Wish(webhook.id, one, entry, only_missed=True).to_bytes(),
     ]
     desk.client.rpush(keys.resends, *wishes)
     desk.deliver()
     assert desk.client.llen(keys.resends) == 0
-    assert len(receiver.requests) == 1, "what names another event than its own is no wish"
+    assert len(receiver.requests) == 1, "neither for another event than its own, nor for one that has arrived"
     desk.client.set(keys.resends, "somebody else's")
     desk.tell("T-1", 2)
     desk.deliver()
