@@ -13,7 +13,7 @@ from interlock.engine.chart import CommandDef, Requirement
 from interlock.engine.errors import CommandRefused, ErrorClass, InterlockError
 from interlock.engine.expressions import EvaluationError, Scope
 from interlock.engine.invoking import is_outcome
-from interlock.engine.machine import Machine
+from interlock.engine.machine import Arrow, Machine
 from interlock.engine.messages import Actor, Command, Error, Result, Status, format_time, parse_time
 from interlock.engine.outcome import Cause, Decision, cause_of, finish, refused
 from interlock.engine.snapshot import RAISE, Snapshot
@@ -154,8 +154,7 @@ def _decide(machine: Machine, snapshot: Snapshot | None, command: Command, now: 
             f"{command.name} is not accepted in {', '.join(snapshot.state)}",
             {"state": snapshot.state},
         )
-    for arrow in arrows:
-        _check_rows(arrow.require, step.scope)
+    _check_arrows(arrows, step)
     if all(arrow.ignore for arrow in arrows):
         return Decision(
             Result(
@@ -233,6 +232,11 @@ def _check_actor(definition: CommandDef, actor: Mapping[str, Any]) -> None:
         )
 
 
+def _check_arrows(arrows: Sequence[Arrow], step: Step) -> None:
+    for arrow in arrows:
+        _check_rows(arrow.require, step.scope)
+
+
 def _check_rows(rows: Sequence[Requirement], scope: Scope) -> None:
     for row in rows:
         if not row.check.evaluate(scope):
@@ -308,7 +312,6 @@ def _create(
     if definition.if_missing and not step.done:
         step.scope.data = cause.data
         arrows = step.select(definition.name)
-        for arrow in arrows:
-            _check_rows(arrow.require, step.scope)
+        _check_arrows(arrows, step)
         step.take(arrows)
     return finish(machine, blank, step, cause, f"{machine.id}.created")
