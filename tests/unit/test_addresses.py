@@ -47,6 +47,11 @@ NAMES = {
     "nat64.test": ["64:ff9b::7f00:1"],
     "both-private.test": ["192.168.1.1", "fd00::1"],
     "mixed.test": ["127.0.0.9", "127.0.0.1"],
+    # Strangers' names that look like an allowed one.
+    "xmixed.test": ["127.0.0.1"],
+    "sub.mixed.test": ["127.0.0.1"],
+    "mixed.test.evil.test": ["127.0.0.1"],
+    "xn--zca.test": ["127.0.0.1"],
 }
 
 _connects: list[Any] = []
