@@ -16,6 +16,8 @@ import redis
 from delivery_desk import Desk
 from hostile_receiver import Behaviour, Receiver, drip_body, drip_headers, hang
 
+from interlock.engine import subscriptions
+
 DEADLINE_SECONDS = 1.0
 _PROCESS = """
 from pathlib import Path
@@ -109,10 +111,13 @@ def test_hostile_answers_cost_neither_time_nor_memory(
     for number, (name, behaviour) in enumerate(HOSTILE.items()):
         webhooks[name], _ = desk.subscribe(receiver.url(f"/{number}", behaviour), "ticket.hostile")
     desk.subscribe(receiver.url("/warm"), "ticket.warm")
-    desk.client.xadd("warm", {"event": orjson.dumps({"id": "w", "type": "ticket.warm"})})
+    # Two streams that become the outbox in turn: the second goes on behind the first.
+    now_ms = subscriptions.server_ms(desk.client)
+    warm = orjson.dumps({"id": "w", "type": "ticket.warm"})
+    desk.client.xadd("warm", {"event": warm}, id=f"{now_ms}-0")
     for number in range(3):
         event = orjson.dumps({"id": f"e-{number}", "type": "ticket.hostile"})
-        desk.client.xadd("hostile", {"event": event})
+        desk.client.xadd("hostile", {"event": event}, id=f"{now_ms}-{number + 1}")
     done = subprocess.run(
         [sys.executable, "-c", _PROCESS], env=desk.environment(), capture_output=True, timeout=60, check=False
     )
