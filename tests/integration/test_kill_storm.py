@@ -79,9 +79,14 @@ class Storm:
     def tend(self) -> None:
         while self._kills and time.monotonic() - self._began > self._kills[0][0]:
             self._kill(self._kills.pop(0)[1])
+            self._mend()
+        self._mend()
+        self._supervisor.tend()
+
+    def _mend(self) -> None:
+        # Between two kills too: on a slow machine several are due at once, and what is dead cannot be killed.
         if not self._server.running:
             self._server.restart()
-        self._supervisor.tend()
 
     def fire(self) -> dict[str, int]:
         """Publish all commands in the storm's time; returns how many ``put`` each instance got."""
