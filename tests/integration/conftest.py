@@ -1,22 +1,40 @@
-"""One deployment with a gateway for all tests that only ask it."""
+"""A receiver and a desk of deliveries for each test; one deployment with a gateway for all tests that only ask it."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
 from interlock.engine import tokens
 from interlock.engine.embedded import EmbeddedServer
+from tests.integration.delivery_desk import Desk
 from tests.integration.gateway_setup import KEYS, PARCEL, Gateway
+from tests.integration.hostile_receiver import Receiver
 from tests.integration.http_client import (
     Client,
     environment,
     start,
     url_in,
 )
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as running:
+        yield running
+
+
+@pytest.fixture
+def make_desk(redis_client: redis.Redis, valkey_url: str, tmp_path: Path) -> Callable[..., Desk]:
+    def make(**fields: Any) -> Desk:
+        return Desk.open(redis_client, valkey_url, tmp_path, **fields)
+
+    return make
 
 
 @pytest.fixture(scope="session")

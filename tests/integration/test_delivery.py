@@ -8,12 +8,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from delivery_desk import PROCESS, Desk
 from hostile_receiver import Behaviour, Receiver, answer, drip_body, drip_headers, drop, hang
 from standardwebhooks.webhooks import Webhook
@@ -26,20 +25,6 @@ from interlock.workers.delivery import DeliverySummary, deliver
 from interlock.workers.places import DOUBTFUL_PLACES, PLACES_PER_ENDPOINT
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
-        yield running
-
-
-@pytest.fixture
-def make_desk(redis_client: redis.Redis, valkey_url: str, tmp_path: Path) -> Callable[..., Desk]:
-    def make(**fields: Any) -> Desk:
-        return Desk.open(redis_client, valkey_url, tmp_path, **fields)
-
-    return make
 
 
 def statuses(log: list[dict[str, Any]]) -> list[int | None]:

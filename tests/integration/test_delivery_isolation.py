@@ -6,13 +6,11 @@ import asyncio
 import gzip
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
-import redis
 from delivery_desk import Desk
 from hostile_receiver import Behaviour, Receiver, drip_body, drip_headers, hang
 
@@ -85,20 +83,6 @@ HOSTILE: dict[str, Behaviour] = {
     "a body of 10 MB": big(500, body=b"x" * 10 * 1024 * 1024),
     "a gzip bomb": big(200, "Content-Encoding: gzip", body=BOMB),
 }
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
-        yield running
-
-
-@pytest.fixture
-def make_desk(redis_client: redis.Redis, valkey_url: str, tmp_path: Path) -> Callable[..., Desk]:
-    def make(**fields: Any) -> Desk:
-        return Desk.open(redis_client, valkey_url, tmp_path, **fields)
-
-    return make
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process's own peak")

@@ -6,32 +6,14 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import orjson
-import pytest
-import redis
 from delivery_desk import PROCESS, Desk
 from hostile_receiver import Receiver, Request, answer, drop, hang
 
 from interlock.engine import redelivery, subscriptions
 from interlock.engine.signing import message_id
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
-        yield running
-
-
-@pytest.fixture
-def make_desk(redis_client: redis.Redis, valkey_url: str, tmp_path: Path) -> Callable[..., Desk]:
-    def make(**fields: Any) -> Desk:
-        return Desk.open(redis_client, valkey_url, tmp_path, **fields)
-
-    return make
 
 
 def sequences(requests: list[Request], key: str) -> list[int]:

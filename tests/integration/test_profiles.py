@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
-import redis
 from delivery_desk import Desk
 from hostile_receiver import Behaviour, Receiver, answer, drop, hang
 
@@ -19,20 +17,6 @@ from interlock.engine.profiles import PROFILES
 from interlock.workers import verification
 from interlock.workers.verification import EndpointUnverified, verify_endpoint
 from tests.stored import values
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
-        yield running
-
-
-@pytest.fixture
-def make_desk(redis_client: redis.Redis, valkey_url: str, tmp_path: Path) -> Callable[..., Desk]:
-    def make(**fields: Any) -> Desk:
-        return Desk.open(redis_client, valkey_url, tmp_path, **fields)
-
-    return make
 
 
 def added(desk: Desk, url: str, profile: str) -> tuple[subscriptions.Subscription, str]:

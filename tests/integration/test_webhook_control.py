@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-import redis
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from delivery_desk import Desk
 from hostile_receiver import Receiver, Request, answer, hang
@@ -22,20 +20,6 @@ from interlock.engine.breaker import HEALTHY, BreakerState, Health
 from interlock.engine.delivery_log import DeliveryStatus
 from interlock.engine.signing import message_id
 from interlock.engine.webhook_statistics import statistics
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
-        yield running
-
-
-@pytest.fixture
-def make_desk(redis_client: redis.Redis, valkey_url: str, tmp_path: Path) -> Callable[..., Desk]:
-    def make(**fields: Any) -> Desk:
-        return Desk.open(redis_client, valkey_url, tmp_path, **fields)
-
-    return make
 
 
 def verifies(secret: str, request: Request) -> bool:

@@ -232,6 +232,17 @@ def test_a_chart_in_our_words_needs_no_declaration_here() -> None:
     assert told["actions"][1] == ["counted"]
 
 
+def test_a_requirement_of_our_language_refuses_and_nothing_changes() -> None:
+    row = {"check": "data.code == 7", "error": {"class": "forbidden", "code": "wrong_code"}}
+    chart = {
+        "id": "t",
+        "initial": "a",
+        "states": {"a": {"on": {"e": {"require": row, "target": "b"}}}, "b": {}},
+    }
+    told = run(chart, event("e", data={"code": 6}), event("e", data={"code": 7}))["configs"]
+    assert told == [["t.a"], ["t.a"], ["t.b"]]
+
+
 def deep(levels: int) -> dict[str, Any]:
     chart: dict[str, Any] = {}
     for _ in range(levels):

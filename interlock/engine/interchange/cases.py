@@ -140,8 +140,11 @@ class Walk:
             return
         self._version += 1
         step = self._step(event, data)
+        arrows = step.select(event)
+        if not all(row.check.evaluate(step.scope) for arrow in arrows for row in arrow.require):
+            return  # refused: nothing changes
         # Also where nothing is selected: eventless transitions are looked for again, as the verdicts may be others.
-        step.take(step.select(event))
+        step.take(arrows)
         self._keep(step)
 
     def _step(self, event: str, data: dict[str, Any]) -> Step:

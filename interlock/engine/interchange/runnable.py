@@ -22,6 +22,7 @@ from interlock.engine.chart import (
     Emit,
     InvokeDef,
     Raise,
+    Requirement,
     StateDef,
     TransitionDef,
     timer_event,
@@ -51,6 +52,7 @@ from interlock.engine.interchange.model import (
     Path,
     Place,
     Raises,
+    Refusal,
     Text,
     Way,
 )
@@ -178,11 +180,16 @@ class Runnable:
             targets=targets,
             mark=_mark(way.place),
             guard=None if way.guard is None else self._guard(way.guard, way.place),
+            require=tuple(self._requirement(row, way.place) for row in way.require),
             actions=self._actions(way.actions, way.place),
             reenter=way.reenter,
             forbidden=way.forbidden,
             delay=delay,
         )
+
+    def _requirement(self, row: Refusal, place: str) -> Requirement:
+        check = self._expression(row.check, f"{place}.require")
+        return Requirement(check, str(row.error.get("class")), str(row.error.get("code")), "", _mark(place))
 
     def _check_targets(self, way: Way) -> None:
         targets = way.targets or ()
