@@ -16,8 +16,8 @@ DOUBTFUL = sorted((CHARTS / "doubtful").glob("*.yaml"))
 WRONG = sorted((CHARTS / "wrong").glob("*.yaml"))
 ENGINE = Path(__file__).parents[2] / "interlock" / "engine"
 MAKERS = ("Finding", "refuse", "_refuse", "warning")
-MADE_BY_TESTS = {"not_utf8", "too_large", "endless_include", "included_twice"}
-"""No single text file can be the fixture of these: `test_loader` and `test_includes` make them."""
+MADE_BY_TESTS = {"not_utf8", "too_large", "endless_include", "included_twice", "unknown_event"}
+"""No single chart can be the fixture of these: `test_loader`, `test_includes` and `test_policy` make them."""
 
 SOUND = """
 id: door
