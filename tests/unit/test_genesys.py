@@ -70,7 +70,9 @@ def test_each_leg_and_role_has_the_capabilities_of_the_documents(
     assert seen(place, actor) == expected
 
 
-@pytest.mark.parametrize("place", ["queued", "routing", "delivering", "handling", "parked", "composing", "stopped"])
+@pytest.mark.parametrize(
+    "place", ["queued", "routing", "delivering", "handling", "parked", "composing", "stopped"]
+)
 @pytest.mark.parametrize("actor", ["ann", "bob", "boss", "monitor"])
 def test_what_is_no_capability_is_refused_and_what_is_one_is_taken(place: str, actor: str) -> None:
     """With the valid data of the table, what an actor is told is what they can do."""
@@ -91,7 +93,9 @@ def test_every_operation_is_a_command_of_the_chart_and_comes_back() -> None:
     machine = CATALOG.machine("interaction")
     assert machine is not None
     assert OPERATIONS.keys() <= machine.chart.commands.keys()
-    assert {name: command_of(operation) for name, operation in OPERATIONS.items()} == {n: n for n in OPERATIONS}
+    assert {name: command_of(operation) for name, operation in OPERATIONS.items()} == {
+        n: n for n in OPERATIONS
+    }
     assert command_of("Transfer") == "transfer"
     assert command_of("Conference") is None
 
