@@ -26,5 +26,6 @@ def time_limit(user_data: Mapping[str, Any], name: str, default: int) -> int:
     given = user_data.get(name)
     if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) <= 6:
         given = int(given)
-    whole = isinstance(given, int) and not isinstance(given, bool)
-    return given * unit if whole and least <= given <= most else default
+    if not isinstance(given, int) or isinstance(given, bool) or not least <= given <= most:
+        return default
+    return given * unit
