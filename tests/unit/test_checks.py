@@ -73,6 +73,7 @@ def codes_in_the_source() -> set[str]:
             if (
                 isinstance(node, ast.Call)
                 and called(node) in MAKERS
+                and len(node.args) > 1  # a logger's `warning` has one
                 and isinstance(node.args[1], ast.Constant)
             ):
                 found.add(node.args[1].value)

@@ -342,7 +342,7 @@ def test_xstate_json_is_the_chart_in_its_words(door: Chart) -> None:
         "90000": {"target": "#door.opened"},
         "1500": {"actions": [{"type": "emit", "params": {"type": "door.creaked"}}]},
     }
-    assert closed["on"]["shut"] == {}
+    assert closed["on"]["shut"] == {"meta": {"forbidden": True}}
     assert closed["on"]["*"] == {"meta": {"ignore": True}}
     assert config["states"]["opened"]["on"]["knock"] == {"target": "#door.opened", "reenter": True}
     assert config["states"]["opened"]["onDone"] == [{"target": "#door.gone"}]

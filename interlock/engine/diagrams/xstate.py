@@ -3,8 +3,9 @@
 Guards and actions are references by name, with their texts as parameters: ``expression`` and ``refused``
 are the guards; ``assign``, ``emit``, ``raise``, ``send`` and ``cancel`` the actions. Who runs the machine
 fills them in by ``setup``. The ``require`` rows of a transition stand before it as a candidate that goes
-nowhere, with the guard ``refused``. What XState has no place for stands in ``meta``: the commands with their
-schemas; where an instance is (``active``, ``due``), which way it came (``taken``), how many are where (``count``).
+nowhere, with the guard ``refused``. What XState has no place for stands in ``meta``: the commands and the context
+with their schemas, ``ignore``, ``outage``, what is not accepted, so that the import gives the same chart; where an
+instance is (``active``, ``due``), which way it came (``taken``), how many are where (``count``).
 """
 
 from __future__ import annotations
@@ -58,7 +59,6 @@ class _Writer:
 
     def machine(self) -> dict[str, Any]:
         chart = self.chart
-        commands = {command.name: self.command(command) for command in chart.commands.values()}
         return {
             "id": chart.id,
             "version": str(chart.version),
@@ -69,13 +69,29 @@ class _Writer:
                 else {"context": {name: each.default for name, each in chart.context.items()}}
             ),
             **self.state(chart.root),
-            **_present(meta={**self.now(chart.root), **({} if self.brief else {"commands": commands})}),
+            **_present(meta={**self.now(chart.root), **({} if self.brief else self.meta())}),
+        }
+
+    def meta(self) -> dict[str, Any]:
+        chart = self.chart
+        fields = {
+            name: {**each.schema, "default": each.default, **({} if each.public else {"public": False})}
+            for name, each in chart.context.items()
+        }
+        return {
+            "commands": {command.name: self.command(command) for command in chart.commands.values()},
+            **_present(context=fields, events=list(chart.events), index=list(chart.index)),
         }
 
     def command(self, command: CommandDef) -> dict[str, Any]:
+        private = {"public": False}
         return _present(
             creates=IF_MISSING if command.if_missing else command.creates,
-            data=dict(command.schema.get("properties", {})),
+            data={
+                name: {**schema, **(private if name in command.private else {})}
+                for name, schema in command.schema.get("properties", {}).items()
+            },
+            exclusive=command.exclusive,
             required=list(command.schema.get("required", [])),
             by=list(command.by),
             require=[_row(row) for row in command.require],
@@ -157,7 +173,12 @@ class _Writer:
             reenter=made.reenter,
             actions=self.actions(made.actions),
             description=made.description,
-            meta=_present(ignore=made.ignore, taken=self.overlay.has_taken(made)),
+            meta=_present(
+                ignore=made.ignore,
+                taken=self.overlay.has_taken(made),
+                forbidden=made.forbidden,
+                outage="" if made.outage == "deadline" else made.outage,
+            ),
         )
 
     def target(self, path: str) -> str:
