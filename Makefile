@@ -12,10 +12,10 @@ COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes 
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format storm oracle bench bench-steps lock clean
+.PHONY: help setup demo dev test check format storm oracle bench bench-steps bench-deliveries lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.developer  ## everything for working on it, into .venv, from the lock (uv where it is on PATH)
 
@@ -71,6 +71,16 @@ bench: .venv/.developer  ## commands a second and latency, beside plain RQ
 
 bench-steps: .venv/.developer .cache/bench/.ready  ## steps a second, beside other statechart libraries
 	$(BIN)/python -m benchmarks.steps --peers .cache/bench/venv/bin/python $(ARGS)
+
+.cache/bench-deliveries/.ready: benchmarks/requirements-deliveries.txt
+	@echo "setting up .cache/bench-deliveries from benchmarks/requirements-deliveries.txt ..."
+	@rm -rf .cache/bench-deliveries
+	@$(BIN)/python -m venv .cache/bench-deliveries
+	@.cache/bench-deliveries/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements-deliveries.txt
+	@touch $@
+
+bench-deliveries: .venv/.developer .cache/bench-deliveries/.ready  ## signed deliveries a second, beside plain RQ with requests
+	$(BIN)/python -m benchmarks.deliveries --plain .cache/bench-deliveries/bin/python $(ARGS)
 
 lock:  ## make the locks again from pyproject.toml (UPGRADE=1: newest versions)
 	@command -v $(UV) >/dev/null 2>&1 || { "$(PYTHON)" -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv; }

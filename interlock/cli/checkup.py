@@ -7,7 +7,8 @@ from typing import Any
 
 from interlock.cli import checkup_keys
 from interlock.cli.health import Check, Health
-from interlock.engine import subscriptions
+from interlock.engine import subscriptions, webhook_health, webhook_statistics
+from interlock.engine.breaker import BreakerState
 from interlock.engine.clients import connect, connect_rq, shown_url
 from interlock.engine.diagrams import DiagramError
 from interlock.engine.diagrams.render import find_graphviz
@@ -230,10 +231,18 @@ def _secret_key(store: Store, used: Settings) -> Check:
 def _webhooks(store: Store, _used: Settings) -> Check:
     known = subscriptions.list_all(store.client, store.keys)
     off = [one.id for one in known if not one.enabled]
-    pending = 0
-    for one in known:
-        pending += sum(_pending(store, number, one.id) for number in range(store.keys.partitions))
+    pending = sum(webhook_statistics.statistics(store.client, store.keys, one.id)["pending"] for one in known)
     message = f"{len(known)} webhooks, {pending} deliveries pending"
+    health = webhook_health.read(store.client, store.keys, [one.id for one in known if one.enabled])
+    now_ms = subscriptions.server_ms(store.client)
+    failing = [one for one in health if health[one].state(now_ms) is not BreakerState.CLOSED]
+    if failing:
+        return Check(
+            "webhooks",
+            Health.WARN,
+            f"{message}; endpoints that fail: {', '.join(failing)}",
+            "`interlock webhook show ID`.",
+        )
     if off:
         return Check(
             "webhooks",
@@ -242,10 +251,6 @@ def _webhooks(store: Store, _used: Settings) -> Check:
             "`interlock webhook enable ID`.",
         )
     return Check("webhooks", Health.OK, message)
-
-
-def _pending(store: Store, partition: int, webhook_id: str) -> int:
-    return _card(store, store.keys.partition(partition).webhook_due(webhook_id))
 
 
 def _card(store: Store, key: str) -> int:

@@ -37,7 +37,8 @@ def paths(
         bool, typer.Option("--transitions", help="Only the ways over transitions.")
     ] = False,
     events: Annotated[
-        bool, typer.Option("--events", help="Only the events of the one way, a JSON object a line.")
+        bool,
+        typer.Option("--events", help="Only the events of the one way, as JSON lines for simulate."),
     ] = False,
     limit: Annotated[
         int | None,
@@ -55,7 +56,7 @@ def paths(
 
     _check_choice(to, over, states, transitions, events)
     machine = Machine(find_chart(what))
-    report = explore(machine, limit or DEFAULT_LIMIT)
+    report = explore(machine, limit or DEFAULT_LIMIT, state=to, transition=over)
     if to is not None or over is not None:
         _one(machine.chart, report, to, over, events, as_json)
         return
@@ -99,7 +100,7 @@ def _one(
             say(f"  {condition}")
         raise CliError(Exit.FAILED, f"{name}: {_why(way)}")
     if events:
-        for event in way.events:
+        for event in (*way.events[:-1], {**way.events[-1], "expect": way.expect}):
             print_line(compact(event))
     elif not as_json:
         print_line(_in_words(way))
@@ -124,7 +125,8 @@ def _row(kind: str, name: str, way: Found | Missing, report: Exploration) -> dic
 
     use = {"use": report.uses[name]} if kind == "transition" else {}
     if isinstance(way, Found):
-        return {kind: name, **use, "reached": True, "shortest": way.shortest, "events": list(way.events)}
+        found = {"shortest": way.shortest, "events": list(way.events), "expect": way.expect}
+        return {kind: name, **use, "reached": True, **found}
     told = {"structural": way.structural, "why": way.why, "conditions": list(way.conditions)}
     return {kind: name, **use, "reached": False, **told}
 

@@ -175,6 +175,7 @@ def _event(line: bytes | str, number: int) -> dict[str, Any]:
 def apply(simulation: Simulation, event: Mapping[str, Any], number: int) -> list[Told]:
     """What an event does. Raises CliError (invalid), which names the event by its number."""
     from interlock.engine.simulation import NotSimulated, passing
+    from interlock.engine.virtual_time import AdvanceError
 
     try:
         if "advance" in event:
@@ -183,7 +184,7 @@ def apply(simulation: Simulation, event: Mapping[str, Any], number: int) -> list
         if not isinstance(event["type"], str) or not isinstance(data, dict):
             raise NotSimulated("'type' is a command's name, 'data' an object")
         return [simulation.send(event["type"], data, actor_of(event.get("actor")))]
-    except (NotSimulated, ValueError) as error:
+    except (NotSimulated, AdvanceError, ValueError) as error:
         raise CliError(Exit.INVALID, f"event {number}: {_first_line(error)}.") from None
 
 

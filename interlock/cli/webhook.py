@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from interlock.cli import webhook_deliveries
 from interlock.cli.exits import CliError, Exit
-from interlock.cli.inputs import settings
 from interlock.cli.instances import AsJson
-from interlock.cli.output import print_facts, print_json, print_line, print_table, say
+from interlock.cli.output import print_facts, print_json, print_table, say
+from interlock.cli.webhook_deliveries import WebhookId, find
+from interlock.cli.webhook_deliveries import opened as _open
+
+if TYPE_CHECKING:
+    from interlock.engine.subscription import Subscription
 
 app = typer.Typer(name="webhook", rich_markup_mode=None, no_args_is_help=True)
-
-WebhookId = Annotated[str, typer.Argument(metavar="ID", help="The webhook, as `webhook list` shows it.")]
-
-
-def _open() -> tuple[Any, Any]:
-    """The store and the settings. What the engine refuses ends the command with the code that it means."""
-    from interlock.engine.clients import connect
-    from interlock.engine.store import Store
-
-    used = settings()
-    return Store.open(connect(used), used), used
 
 
 @app.callback()
@@ -33,40 +30,158 @@ def webhook() -> None:
 @app.command()
 def add(
     url: Annotated[str, typer.Argument(metavar="URL", help="Where events are POSTed.")],
-    profile: Annotated[str, typer.Option(help="How deliveries look.")] = "standard",
+    profile: Annotated[
+        str, typer.Option(help="How deliveries look: standard, engage, sunshine, genesys or plain.")
+    ] = "standard",
     events: Annotated[
         list[str] | None,
         typer.Option(metavar="TYPE", help="Only these: ticket.assigned, ticket.*; may be repeated."),
     ] = None,
+    machine: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only events of this chart; may be repeated.")
+    ] = None,
+    states: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="Only steps that enter it: closed, open.*; may be repeated."),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(metavar="EXPRESSION", help="Only where it is true: 'context.priority <= 2'."),
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="'NAME: VALUE'",
+            help="Sent with each request, or @FILE with one a line; kept as a secret; may be repeated.",
+        ),
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option(metavar="N/second", help="No more attempts than that (minute, hour).")
+    ] = None,
+    signature: Annotated[str, typer.Option(help="hmac, or ed25519 with a public key.")] = "hmac",
     ordered: Annotated[
         bool, typer.Option("--ordered", help="One instance's events one after the other.")
     ] = False,
     description: Annotated[str, typer.Option(help="For people.")] = "",
+    verify_token: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Engage: hub.verify_token of the challenge. [interlock]"),
+    ] = None,
+    secret_file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="The secret that the receiver has already; - for stdin. Made where left out."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Subscribe a URL. Prints its id and its secret, which is never shown again."""
     from interlock.engine import subscriptions
     from interlock.engine.addresses import UrlRefused
+    from interlock.engine.shared_secrets import SharedSecretInvalid
+    from interlock.engine.signing import SecretInvalid
+    from interlock.workers.verification import EndpointUnverified
 
     store, used = _open()
     try:
+        given = _verified(used, url, profile, verify_token, _secret_of(secret_file))
         subscription, secret = subscriptions.add(
             store.client,
             store.keys,
             used,
             url,
             events=events or ("*",),
+            machines=machine or (),
+            states=states or (),
+            where=where,
+            headers=_headers(header or ()),
+            rate=rate,
+            signature=signature,
             description=description,
             ordered=ordered,
             profile=profile,
+            secret=given,
         )
-    except (UrlRefused, subscriptions.SubscriptionInvalid) as error:
+    except (UrlRefused, subscriptions.SubscriptionInvalid, SecretInvalid, SharedSecretInvalid) as error:
         raise CliError(Exit.INVALID, str(error)) from None
+    except EndpointUnverified as error:
+        raise CliError(Exit.FAILED, str(error)) from None
+    _print_keys(subscription, secret, as_json)
+
+
+@app.command()
+def rotate(
+    webhook_id: WebhookId,
+    grace: Annotated[
+        str, typer.Option(metavar="TIME", help="How long the old secret signs along: 0s, 30m, 24h, 7d.")
+    ] = "24h",
+    as_json: AsJson = False,
+) -> None:
+    """Sign with a new secret, which is printed once; the old one signs along for a while."""
+    from interlock.engine import durations, subscriptions
+
+    try:
+        grace_seconds = durations.delay_ms(grace) / 1000
+    except ValueError as error:
+        raise CliError(Exit.USAGE, f"--grace {grace!r}: {error}.") from None
+    store, used = _open()
+    try:
+        changed, secret = subscriptions.rotate(store.client, store.keys, used, webhook_id, grace_seconds)
+    except subscriptions.SubscriptionNotFound as error:
+        raise CliError(Exit.NOT_FOUND, str(error)) from None
+    _print_keys(changed, secret, as_json)
+
+
+def _headers(texts: Sequence[str]) -> list[str]:
+    """``Name: value`` each; ``@FILE`` stands for the lines of a file, which keeps them off the command line."""
+    found: list[str] = []
+    for text in texts:
+        if not text.startswith("@"):
+            found.append(text)
+            continue
+        try:
+            found += [line for line in Path(text[1:]).read_text("utf-8").splitlines() if line.strip()]
+        except (OSError, UnicodeDecodeError):
+            raise CliError(Exit.USAGE, f"--header {text}: name a text file that can be read.") from None
+    return found
+
+
+def _print_keys(subscription: Subscription, secret: str, as_json: bool) -> None:
+    """What the subscriber needs: the secret, this once, or the public key."""
+    facts: dict[str, Any] = {"id": subscription.id, "secret": secret or None}
+    public = subscription.secrets[0].public_key
+    if public is not None:
+        facts["public_key"] = public
     if as_json:
-        print_json({"id": subscription.id, "secret": secret})
-    else:
-        print_facts([("id", subscription.id), ("secret", secret)])
+        print_json(facts)
+        return
+    print_facts([(name, value) for name, value in facts.items() if value is not None])
+    if secret:
         say("Keep the secret: the receiver checks signatures with it, and it is never shown again.")
+    else:
+        say("The receiver checks signatures with the public key; the private one is never shown.")
+
+
+def _secret_of(file: str | None) -> str | None:
+    """The first line of a file, or of stdin: a secret has no place on a command line."""
+    if file is None:
+        return None
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise CliError(Exit.USAGE, f"--secret-file {file}: name a text file that can be read.") from None
+    return text.partition("\n")[0].strip()
+
+
+def _verified(used: Any, url: str, profile: str, verify_token: str | None, secret: str | None) -> str | None:
+    """The secret that an endpoint which must answer a challenge has seen in it; ``secret`` in other profiles."""
+    from interlock.workers.verification import VERIFY_TOKEN, verify_endpoint
+
+    if profile != "engage":
+        if verify_token is not None:
+            raise CliError(Exit.USAGE, "--verify-token goes with --profile engage: only there is a challenge")
+        return secret
+    return verify_endpoint(used, url, VERIFY_TOKEN if verify_token is None else verify_token, secret)
 
 
 @app.command(name="list")
@@ -130,53 +245,23 @@ def disable(webhook_id: WebhookId, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def test(webhook_id: WebhookId, as_json: AsJson = False) -> None:
-    """Make one attempt now with a test event. Exit code 1 where it is refused or fails."""
-    from interlock.engine import subscriptions
-    from interlock.workers.delivery import test_endpoint
-
-    store, used = _open()
-    try:
-        subscription = subscriptions.get(store.client, store.keys, webhook_id)
-    except subscriptions.SubscriptionNotFound as error:
-        raise CliError(Exit.NOT_FOUND, str(error)) from None
-    attempt = test_endpoint(used, subscription).shown()
-    if as_json:
-        print_json(attempt)
-    else:
-        print_line(f"{attempt['status'] or 'no answer'} after {attempt['duration_ms']} ms")
-    if attempt["error"]:
-        raise CliError(Exit.FAILED, f"The endpoint was not reached as it should be: {attempt['error']}")
-
-
-@app.command()
-def deliveries(
-    webhook_id: WebhookId,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
-    cursor: Annotated[str | None, typer.Option(help="`next` of the page before.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """The deliveries of a webhook, newest first, with each attempt."""
-    from interlock.engine import delivery_log, subscriptions
+def show(webhook_id: WebhookId, as_json: AsJson = False) -> None:
+    """One webhook with its statistics and its breaker."""
+    from interlock.engine import subscriptions, webhook_health, webhook_statistics
+    from interlock.engine.breaker import HEALTHY
 
     store, _ = _open()
-    try:
-        subscriptions.get(store.client, store.keys, webhook_id)
-        page = delivery_log.deliveries(store.client, store.keys, webhook_id, limit, cursor)
-    except subscriptions.SubscriptionNotFound as error:
-        raise CliError(Exit.NOT_FOUND, str(error)) from None
-    except delivery_log.CursorInvalid as error:
-        raise CliError(Exit.USAGE, str(error)) from None
+    subscription = find(store, webhook_id)
+    counted = webhook_statistics.statistics(store.client, store.keys, webhook_id)
+    health = webhook_health.read(store.client, store.keys, [webhook_id]).get(webhook_id, HEALTHY)
+    now_ms = subscriptions.server_ms(store.client)
+    shown = subscription.shown() | {"statistics": counted, "breaker": health.shown(now_ms)}
     if as_json:
-        print_json(page)
+        print_json(shown)
         return
-    print_table(["event", "status", "attempts", "last"], [_delivery_row(one) for one in page["deliveries"]])
-    if page["next"]:
-        say(f"More: --cursor {page['next']}")
+    nested = ("statistics", "breaker", "signing")
+    facts = [(name, value) for name, value in shown.items() if name not in nested]
+    print_facts([*facts, *counted.items(), *((f"breaker {k}", v) for k, v in shown["breaker"].items())])
 
 
-def _delivery_row(delivery: dict[str, Any]) -> list[str]:
-    attempts = delivery["attempts"]
-    last = attempts[-1] if attempts else None
-    words = f"{last['at']} {last['status'] or ''} {last['error'] or ''}".strip() if last else "-"
-    return [delivery["event_id"], delivery["status"], str(len(attempts)), words]
+webhook_deliveries.add_to(app)

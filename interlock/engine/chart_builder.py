@@ -10,30 +10,21 @@ from interlock.engine.chart import (
     INVOKE_DONE,
     INVOKE_ERROR,
     Action,
-    Assign,
-    Cancel,
     CommandDef,
     ContextField,
     Delay,
-    Emit,
     InvokeDef,
-    Raise,
-    Requirement,
-    Send,
     StateDef,
     TransitionDef,
     timer_event,
 )
-from interlock.engine.chart_declarations import field_schemas, valid
+from interlock.engine.chart_actions import ActionBuilder, Data
 from interlock.engine.chart_outline import Outline, StateNode, join, parent, text, texts
-from interlock.engine.durations import delay_ms, meant_as_delay
 from interlock.engine.errors import Finding, Mark
-from interlock.engine.expressions import Expression, ExpressionError, compile_expression, literal
 from interlock.engine.outages import OutagePolicy
 from interlock.engine.spelling import did_you_mean
 from interlock.engine.yaml_source import Entries, Items, Node, Scalar, plain
 
-Data = Mapping[str, Mapping[str, Any]] | None
 DONE = "done.state."
 OUTCOMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     INVOKE_DONE: {"output": {}},
@@ -52,12 +43,11 @@ class Builder:
     functions: Mapping[str, Callable[..., Any]]
     raised: frozenset[str]
     findings: list[Finding]
-    emitted: list[str] = field(default_factory=list)
-    cancelled: list[Cancel] = field(default_factory=list)
-    waiting: set[str] = field(default_factory=set)
+    acts: ActionBuilder = field(init=False)
     invoked: dict[str, Mark] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.acts = ActionBuilder(self.outline, self.context, self.functions, self.findings)
         for node in self.outline.states.values():
             for words in _rows(node.word("invoke")):
                 name, mark = _invoke_id(words), (words.get("id") or words.values["src"]).mark
@@ -80,8 +70,8 @@ class Builder:
             children=tuple(self._child(child, initial_actions) for child in node.children),
             initial=self._initial(node),
             initial_actions=initial_actions,
-            entry=self._actions(node.word("entry"), None),
-            exit=self._actions(node.word("exit"), None),
+            entry=self.acts.actions(node.word("entry"), None),
+            exit=self.acts.actions(node.word("exit"), None),
             on=tuple(self._on(node)),
             always=tuple(self._transitions(node.word("always"), path, "", None)),
             after=tuple(self._after(node)),
@@ -100,7 +90,7 @@ class Builder:
 
     def command(self, name: str, rows: Node | None) -> CommandDef:
         """The command with the rows of its ``require``, which see the context and its data."""
-        return replace(self.commands[name], require=tuple(self._requirements(rows, self._data(name))))
+        return replace(self.commands[name], require=tuple(self.acts.requirements(rows, self._data(name))))
 
     def _initial(self, node: StateNode) -> tuple[str, ...]:
         if node.kind in ("shallow_history", "deep_history"):
@@ -121,7 +111,7 @@ class Builder:
         written = node.word("initial")
         if node.kind != "compound" or not isinstance(written, Entries):
             return ()
-        return self._actions(written.get("actions"), None)
+        return self.acts.actions(written.get("actions"), None)
 
     def _history_default(self, node: StateNode) -> tuple[str, ...]:
         targets = self._history_targets(node)
@@ -135,7 +125,7 @@ class Builder:
         if written is not None:
             targets = self._targets(written, node.path)
             for target in targets:
-                if not target.startswith(f"{parent(node.path)}." if parent(node.path) else ""):
+                if not target or not target.startswith(f"{parent(node.path)}." if parent(node.path) else ""):
                     self.refuse(written.mark, "outside_history", "a history leads into its own parent only")
             return targets
         above = self.outline.states[parent(node.path)]
@@ -160,7 +150,7 @@ class Builder:
         rows = given.values if isinstance(given, Entries) else {}
         policy = retry if isinstance(retry, Entries) else Entries({}, {}, words.mark)
         interval, backoff = policy.get("interval"), policy.get("backoff")
-        wait = self._delay(interval, None).milliseconds if isinstance(interval, Scalar) else 1000
+        wait = self.acts.delay(interval, None).milliseconds if isinstance(interval, Scalar) else 1000
         factor = float(plain(backoff)) if backoff else 2.0
         if backoff and not 1 <= factor <= 100:
             self.refuse(backoff.mark, "bad_value", "'backoff' is a number from 1 to 100")
@@ -168,7 +158,7 @@ class Builder:
         return InvokeDef(
             id=_invoke_id(words),
             function=text(words.get("src")),
-            input={field: self._expression(value, None) for field, value in rows.items()},
+            input={field: self.acts.expression(value, None) for field, value in rows.items()},
             attempts=plain(attempts) if attempts else 1,
             interval_ms=wait or 0,
             backoff=factor,
@@ -207,20 +197,9 @@ class Builder:
         after = node.word("after")
         for delay, value in after.values.items() if isinstance(after, Entries) else ():
             mark = after.keys[delay] if isinstance(after, Entries) else node.mark
-            made = self._delay(Scalar(delay, mark, delay), None)
+            made = self.acts.delay(Scalar(delay, mark, delay), None)
             event = timer_event(node.path, made.text)
             yield from self._transitions(value, node.path, event, None, mark, made)
-
-    def _delay(self, node: Scalar, data: Data) -> Delay:
-        """A delay, or an expression that gives one."""
-        text = " ".join(node.value.split())
-        if not meant_as_delay(text):
-            return Delay(text, expression=self._expression(node, data))
-        try:
-            return Delay(text, delay_ms(text))
-        except ValueError as error:
-            self.refuse(node.mark, "bad_delay", f"{text[:64]!r} is no delay: {error}")
-            return Delay(text, 0)
 
     def _transitions(
         self,
@@ -253,9 +232,9 @@ class Builder:
             source=source,
             targets=() if target is None else self._targets(target, source),
             mark=mark,
-            guard=None if guard is None else self._expression(guard, data),
-            require=tuple(self._requirements(words.get("require"), data)),
-            actions=self._actions(words.get("actions"), data),
+            guard=None if guard is None else self.acts.expression(guard, data),
+            require=tuple(self.acts.requirements(words.get("require"), data)),
+            actions=self.acts.actions(words.get("actions"), data),
             reenter=_flag(words, "reenter"),
             ignore=_flag(words, "ignore"),
             forbidden=isinstance(row, Scalar) and row.value is None,
@@ -289,125 +268,10 @@ class Builder:
                 continue
             clashing = next((each for each in found if self.outline.clash(each, path)), None)
             if clashing is not None:
-                message = f"{clashing!r} and {path!r} are never active together"
+                message = f"{clashing or 'the root'!r} and {path or 'the root'!r} are never active together"
                 self.refuse(mark, "conflicting_targets", message, "Name one state of each parallel region.")
             found.append(path)
         return tuple(found)
-
-    def _requirements(self, node: Node | None, data: Data) -> Iterator[Requirement]:
-        for row in node.items if isinstance(node, Items) else () if node is None else (node,):
-            error = row.get("error") if isinstance(row, Entries) else None
-            if not isinstance(row, Entries) or not isinstance(error, Entries):
-                continue
-            code = text(error.get("code"))
-            yield Requirement(
-                check=self._expression(row.values["check"], data),
-                error_class=text(error.get("class")),
-                code=code,
-                message=text(error.get("message")) or f"{code.replace('_', ' ').capitalize()}.",
-                mark=row.mark,
-            )
-
-    def _actions(self, node: Node | None, data: Data) -> tuple[Action, ...]:
-        rows = node.items if isinstance(node, Items) else () if node is None else (node,)
-        return tuple(self._action(row, data) for row in rows if isinstance(row, Entries))
-
-    def _action(self, row: Entries, data: Data) -> Action:
-        assign = row.get("assign")
-        if isinstance(assign, Entries):
-            return Assign(
-                {
-                    name: self._assigned(name, assign, data)
-                    for name in assign.values
-                    if self._has_field(name, assign)
-                },
-                row.mark,
-            )
-        for word, build in (("raise", self._raise), ("send", self._send), ("cancel", self._cancel)):
-            if word in row.values:
-                return build(row.values[word], row.mark, data)
-        emitted = text(row.get("emit"))
-        self.emitted.append(emitted)
-        machine, _, verb = emitted.partition(".")
-        if machine != self.outline.chart_id:
-            message = f"this chart emits {self.outline.chart_id}.<verb>, not {emitted[:64]!r}"
-            hint = f"Write {self.outline.chart_id}.{verb}."
-            self.refuse(row.values["emit"].mark, "foreign_event", message, hint)
-        return Emit(emitted, row.mark)
-
-    def _raise(self, node: Node, mark: Mark, data: Data) -> Action:
-        if not isinstance(node, Entries):
-            return Raise(text(node), mark)
-        delay, name = self._waits(node, data)
-        return Raise(text(node.get("event")), mark, delay, name)
-
-    def _send(self, node: Node, mark: Mark, data: Data) -> Action:
-        assert isinstance(node, Entries)
-        given = node.get("data")
-        rows = given.values if isinstance(given, Entries) else {}
-        delay, name = self._waits(node, data)
-        return Send(
-            machine=text(node.get("machine")),
-            key=self._expression(node.values["key"], data),
-            command=text(node.get("command")),
-            data={field: self._expression(value, data) for field, value in rows.items()},
-            mark=mark,
-            delay=delay,
-            id=name,
-        )
-
-    def _cancel(self, node: Node, mark: Mark, data: Data) -> Action:
-        del data
-        made = Cancel(text(node), node.mark)
-        self.cancelled.append(made)
-        return replace(made, mark=mark)
-
-    def _waits(self, words: Entries, data: Data) -> tuple[Delay | None, str]:
-        """Delay and id of a ``raise`` or ``send``."""
-        delay, name = words.get("delay"), text(words.get("id"))
-        if name and delay is None:
-            message = f"{name!r} names what waits, and this does not wait"
-            self.refuse(words.keys["id"], "id_without_delay", message, "Give it a delay, or remove the id.")
-        self.waiting.add(name)
-        return (self._delay(delay, data) if isinstance(delay, Scalar) else None), name
-
-    def check_cancels(self) -> None:
-        """Refuse each ``cancel`` of what is never delayed under its id; once all states are built."""
-        for each in self.cancelled:
-            if each.id not in self.waiting:
-                hint = did_you_mean(each.id, self.waiting)
-                message = f"no delayed raise or send has the id {each.id!r}"
-                self.refuse(each.mark, "unknown_id", message, hint)
-
-    def _has_field(self, name: str, assign: Entries) -> bool:
-        if name not in self.context:
-            hint = did_you_mean(name, self.context)
-            self.refuse(assign.keys[name], "unknown_field", f"context.{name} is not declared", hint)
-        return name in self.context
-
-    def _assigned(self, name: str, assign: Entries, data: Data) -> Expression:
-        node = assign.values[name]
-        if isinstance(node, Scalar) and isinstance(node.value, str):
-            return self._expression(node, data)
-        value = plain(node)
-        if not valid(value, self.context[name].schema):
-            self.refuse(node.mark, "invalid_value", f"context.{name} cannot be this: it breaks its schema")
-        return literal(value)
-
-    def _expression(self, node: Node, data: Data) -> Expression:
-        if not isinstance(node, Scalar) or not isinstance(node.value, str):
-            return literal(plain(node))
-        try:
-            return compile_expression(
-                node.value,
-                context=field_schemas(self.context),
-                data=data,
-                functions=self.functions,
-                states=self.outline.states.keys() - {""},
-            )
-        except ExpressionError as error:
-            self.refuse(node.place(error.offset), "bad_expression", error.message, error.suggestion)
-            return literal(None)
 
 
 def _rows(node: Node | None) -> list[Entries]:

@@ -34,7 +34,9 @@ class Outline:
     ids: dict[str, str] = field(default_factory=dict)
 
     def resolve(self, source: str, target: str) -> str | None:
-        """The path that a target of a state means; None where there is no such state, or it is the root."""
+        """The path that a target of a state means, the root's for ``#<chart>``; None where there is no such state."""
+        if target == f"#{self.chart_id}":
+            return self.ids.get(self.chart_id, "")
         if target.startswith("#"):
             path = self._by_id(target[1:])
         elif target.startswith("."):
@@ -55,8 +57,8 @@ class Outline:
 
     def hint(self, source: str, target: str) -> str:
         """What may have been meant by a target that means nothing."""
-        if target in (f"#{self.chart_id}", "#", "."):
-            return "The root itself is no target: name a state in it."
+        if target in ("#", "."):
+            return f"The root itself is #{self.chart_id}."
         word = target.lstrip("#.")
         elsewhere = [path for path in self.states if path and (path == word or path.endswith(f".{word}"))]
         if elsewhere:
@@ -68,7 +70,13 @@ class Outline:
 
     def clash(self, first: str, second: str) -> bool:
         """True where no configuration can hold both states: their regions are not those of a parallel state."""
-        if first == second or first.startswith(f"{second}.") or second.startswith(f"{first}."):
+        if (
+            not first
+            or not second
+            or first == second
+            or first.startswith(f"{second}.")
+            or second.startswith(f"{first}.")
+        ):
             return True
         common = first
         while common and not second.startswith(f"{common}."):

@@ -166,7 +166,7 @@ _FIELD_WORDS: Mapping[str, Word] = {
     "examples": Word(Rows(Anything())),
 }
 _PUBLIC = Word(_FLAG, "false: the value never leaves the engine (no event, no listing, no log).")
-_CONTEXT_FIELD = Words(
+CONTEXT_FIELD = Words(
     "a context field",
     {
         **_FIELD_WORDS,
@@ -342,7 +342,7 @@ CHART = Words(
     {
         "id": Word(CHART_ID, "The machine's name in commands.", required=True),
         "version": Word(Whole(1), "Raise it with every change.", required=True),
-        "context": Word(Table("context field", FIELD_NAME, _CONTEXT_FIELD), "Field: JSON Schema words."),
+        "context": Word(Table("context field", FIELD_NAME, CONTEXT_FIELD), "Field: JSON Schema words."),
         "commands": Word(
             Table("command", COMMAND_NAME, Either((Nothing(), _COMMAND))), "Name: what it takes.", True
         ),

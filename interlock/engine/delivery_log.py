@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import orjson
 import redis
@@ -18,6 +19,8 @@ from interlock.engine.keys import Keys, PartitionKeys
 from interlock.engine.messages import format_time, time_from_ms
 
 MAX_LIMIT = 1000
+ENTRY_ID = r"^[0-9]{1,18}-[0-9]{1,18}$"
+"""The id of an entry in an outbox."""
 _ATTEMPT_FIELDS = {"at", "status", "duration_ms", "error"}
 
 
@@ -40,14 +43,25 @@ class Delivery:
 
     ``id``: also its ``webhook-id``; ``entry``: id of the event's entry in the outbox of its partition,
     which keeps the bytes; ``attempts``: how many were recorded; ``created_ms``: Unix milliseconds.
+    ``lane``: the instance whose events are sent one after the other, empty where the order is free.
+    ``by_hand``: how many attempts an operator asked for beyond the schedule; ``resent_from``: its status before
+    the resend that is under way, None where the next attempt is the schedule's.
     """
 
     id: str
     webhook: str
-    entry: Annotated[str, Field(pattern=r"^[0-9]{1,18}-[0-9]{1,18}$")]
+    entry: Annotated[str, Field(pattern=ENTRY_ID)]
     created_ms: Annotated[int, Field(ge=0, le=2**53)]
     status: DeliveryStatus = DeliveryStatus.PENDING
     attempts: Annotated[int, Field(ge=0, le=2**31)] = 0
+    lane: str = ""
+    by_hand: Annotated[int, Field(ge=0, le=2**31)] = 0
+    resent_from: DeliveryStatus | None = None
+
+    @property
+    def scheduled(self) -> int:
+        """The attempts made that count against the schedule."""
+        return self.attempts - self.by_hand
 
     def to_bytes(self) -> bytes:
         return orjson.dumps(self)
@@ -64,25 +78,31 @@ _STORED = TypeAdapter(Delivery)
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One try. ``at_ms``: Unix milliseconds of its beginning; ``status``: the HTTP status, None without an
-    answer; ``error``: a sentence, None where it succeeded; ``retry_after_seconds``: the endpoint's wish."""
+    answer; ``error``: a sentence, None where it succeeded; ``retry_after_seconds``: the endpoint's wish;
+    ``answer_headers``: names in lower case, for the profile that judges, never stored; ``reply``: how the answer's
+    body begins, as text."""
 
     at_ms: int
     status: int | None
     duration_ms: int
     error: str | None
     retry_after_seconds: float | None = None
+    answer_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    reply: str = ""
 
     @property
     def succeeded(self) -> bool:
         return self.error is None
 
     def shown(self) -> dict[str, Any]:
-        return {
+        """``{"at", "status", "duration_ms", "error"}``, and ``reply`` where the answer had a body."""
+        fields = {
             "at": format_time(time_from_ms(self.at_ms)),
             "status": self.status,
             "duration_ms": self.duration_ms,
             "error": self.error,
         }
+        return fields | {"reply": self.reply} if self.reply else fields
 
 
 class CursorInvalid(InterlockError):
@@ -90,25 +110,62 @@ class CursorInvalid(InterlockError):
 
 
 def deliveries(
-    client: redis.Redis, keys: Keys, webhook_id: str, limit: int = 50, cursor: str | None = None
+    client: redis.Redis,
+    keys: Keys,
+    webhook_id: str,
+    limit: int = 50,
+    cursor: str | None = None,
+    status: DeliveryStatus | None = None,
 ) -> dict[str, Any]:
     """A page of a webhook's delivery log, newest first, over all partitions.
 
     ``{"deliveries": [{"id", "event_id", "status", "attempts": [{"at", "status", "duration_ms", "error"}]}],
-    "next"}``; ``event_id`` is the ``webhook-id``; ``next`` is None on the last page. Raises CursorInvalid.
+    "next"}``; ``event_id`` is the ``webhook-id``; an attempt has ``reply`` where the answer had a body; ``next``
+    is None on the last page. ``status``: only deliveries that have it. Raises CursorInvalid.
     """
     limit = max(1, min(limit, MAX_LIMIT))
     before = _parse_cursor(cursor) if cursor is not None else None
-    found = _newest(client, keys, webhook_id, limit + 1, before)
-    page = found[:limit]
+    shown: list[dict[str, Any]] = []
+    while True:
+        found = _newest(client, keys, webhook_id, limit + 1, before)
+        for place, one in zip(found, _read(client, found[:limit]), strict=False):
+            if len(shown) == limit:
+                return {"deliveries": shown, "next": _format_cursor(before)}
+            before = place[:2]
+            if one is not None and (status is None or one["status"] == status.value):
+                shown.append(one)
+        more = len(found) > limit
+        if not more or status is None:
+            return {"deliveries": shown, "next": _format_cursor(before) if more else None}
+
+
+def all_ids(
+    client: redis.Redis, partition: PartitionKeys, webhook_id: str, count: int
+) -> Iterator[list[str]]:
+    """The ids in a partition's part of a webhook's log, by creation, so many at a time."""
+    start = 0
+    while True:
+        try:
+            ids = cast(
+                "list[bytes]",
+                client.zrange(partition.webhook_deliveries(webhook_id), start, start + count - 1),
+            )
+        except redis.ResponseError:
+            return  # somebody else's key under our name
+        if ids:
+            yield [one.decode(errors="replace") for one in ids]
+        if len(ids) < count:
+            return
+        start += count
+
+
+def _read(client: redis.Redis, page: Sequence[_Place]) -> list[dict[str, Any] | None]:
     pipe = client.pipeline(transaction=False)
     for _, delivery_id, partition in page:
         pipe.get(partition.delivery(delivery_id))
         pipe.lrange(partition.attempts(delivery_id), 0, -1)
-    replies = pipe.execute(raise_on_error=False)
-    shown = [one for one in map(_shown, replies[::2], replies[1::2]) if one is not None]
-    following = _format_cursor(page[-1]) if len(found) > limit else None
-    return {"deliveries": shown, "next": following}
+    replies = pipe.execute(raise_on_error=False) if page else []
+    return [_shown(record, attempts) for record, attempts in zip(replies[::2], replies[1::2], strict=True)]
 
 
 _Place = tuple[int, str, PartitionKeys]
@@ -171,7 +228,9 @@ def _attempt(raw: bytes) -> dict[str, Any] | None:
     return fields if isinstance(fields, dict) and fields.keys() >= _ATTEMPT_FIELDS else None
 
 
-def _format_cursor(place: _Place) -> str:
+def _format_cursor(place: tuple[int, str] | None) -> str | None:
+    if place is None:
+        return None
     return base64.urlsafe_b64encode(f"{place[0]}:{place[1]}".encode()).decode().rstrip("=")
 
 

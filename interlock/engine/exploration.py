@@ -47,17 +47,22 @@ DEFAULT_LIMIT = 100_000
 """Trials: commands decided and timers fired."""
 
 
-def explore(machine: Machine, limit: int = DEFAULT_LIMIT) -> Exploration:
-    """The shortest ways to every state and over every transition. ``limit``: how much is tried at most."""
-    return _Search(machine, limit).run()
+def explore(
+    machine: Machine, limit: int = DEFAULT_LIMIT, *, state: str | None = None, transition: str | None = None
+) -> Exploration:
+    """The shortest ways to every state and over every transition. ``limit``: how much is tried at most.
+
+    ``state``, ``transition`` (its id): end when this one is found; what else is found by then is told too.
+    """
+    return _Search(machine, limit, Findings(machine, state, transition)).run()
 
 
 class _Search:
-    def __init__(self, machine: Machine, limit: int) -> None:
+    def __init__(self, machine: Machine, limit: int, found: Findings) -> None:
         self.machine = machine
         self.limit = limit
         self.plan = Plan(machine)
-        self.found = Findings(machine)
+        self.found = found
         self.tries = 0
         self.situations = 0
         self.seen: set[bytes] = set()

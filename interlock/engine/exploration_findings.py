@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,12 +30,14 @@ Event = dict[str, Any]
 class Found:
     """A way: ``events`` from the creating command on; what the last one comes to is ``use``.
 
+    ``expect``: ``state`` after it, and of a command ``status`` and ``code``, as `interlock simulate` compares them.
     ``shortest``: of all that is tried, none is shorter; false: that was not searched to the end.
     """
 
     events: tuple[Event, ...]
     use: Use = "taken"
     shortest: bool = True
+    expect: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Findings:
     ``sure_to``: a way of at most so many events is the shortest; None: each that is found is.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, state: str | None = None, transition: str | None = None) -> None:
         self.machine = machine
         self.structure = Structure(machine)
         self.ids = transition_ids(machine)
@@ -110,11 +113,18 @@ class Findings:
         self.left = {arrow for arrow in self.uses if self.structure.has(arrow.node)}
         self.refusing = {arrow for arrow in self.left if self.uses[arrow] == "refused"}
         self.sure_to: int | None = None
+        self._only = None if state is None and transition is None else (state, transition)
 
     @property
     def complete(self) -> bool:
-        """Whether nothing that could be found is left."""
-        return not (self.left or self.wanted)
+        """Whether nothing is left that was asked for and could be found."""
+        if self._only is None:
+            return not (self.left or self.wanted)
+        state, transition = self._only
+        node = self.machine.by_path.get(state) if state else None
+        if node is not None and node.bit & self.wanted:
+            return False
+        return all(self.ids[arrow] != transition for arrow in self.left)
 
     def _asked(self) -> list[Node]:
         return [node for node in self.machine.nodes if node.path and not node.is_history]
@@ -125,7 +135,7 @@ class Findings:
         new_arrows = [arrow for arrow in decision.taken if arrow in self.left]
         if not (new_states or new_arrows):
             return
-        found = self._found(reached, "taken")
+        found = self._found(reached, "taken", decision)
         for node in self.machine.nodes_in(new_states):
             self.states[node] = found
         self.wanted &= ~new_states
@@ -133,11 +143,17 @@ class Findings:
         for arrow in new_arrows:
             if ignored and not arrow.ignore:
                 continue
-            self.arrows[arrow] = self._found(reached, "ignored") if ignored else found
+            self.arrows[arrow] = self._found(reached, "ignored", decision) if ignored else found
             self.left.discard(arrow)
 
-    def _found(self, reached: Situation, use: Use) -> Found:
-        return Found(reached.way(), use, self.sure_to is None or reached.depth <= self.sure_to)
+    def _found(self, reached: Situation, use: Use, decision: Decision) -> Found:
+        snapshot = reached.snapshot or (reached.before.snapshot if reached.before else None)
+        expect: dict[str, Any] = {"state": snapshot.state if snapshot else None}
+        if reached.event and "type" in reached.event:
+            expect["status"] = decision.result.status.value
+            if decision.result.error:
+                expect["code"] = decision.result.error.code
+        return Found(reached.way(), use, self.sure_to is None or reached.depth <= self.sure_to, expect)
 
     def note_refusal(
         self, place: Situation, command: Command, decision: Decision, reached: Situation
@@ -159,7 +175,7 @@ class Findings:
                 row = next((each for each in arrow.require if not each.check.evaluate(scope)), None)
                 if row is not None:
                     if row.code == error.code and arrow in self.refusing:
-                        self.arrows[arrow] = self._found(reached, "refused")
+                        self.arrows[arrow] = self._found(reached, "refused", decision)
                         self.refusing.discard(arrow)
                         self.left.discard(arrow)
                     return

@@ -75,6 +75,8 @@ def measured(value: Any) -> Any:
 
     Lists that hold one list twice are small in memory and have no end as JSON: it counts what JSON would hold.
     """
+    if type(value) not in (list, dict):
+        return value
     parts = characters = depth = 0
     level = [value]
     while level:

@@ -84,8 +84,7 @@ class Expression:
     def evaluate(self, scope: Scope) -> Any:
         """The value, a JSON value. Raises EvaluationError, never anything else."""
         try:
-            value = self.run(scope)
-            return measured(value) if type(value) in (list, dict) else value
+            return self.run(scope)
         except EvaluationError:
             raise
         except Exception as error:
@@ -131,7 +130,10 @@ def compile_expression(
     except Problem as problem:
         offset = skipped + _offset(body, problem.node.lineno, problem.node.col_offset)
         raise ExpressionError(problem.message, offset, problem.suggestion) from None
-    return Expression(text, frozenset(compiler.names), part.run)
+    run = part.run
+    if part.shape.may_be("array", "object"):
+        return Expression(text, frozenset(compiler.names), lambda scope: measured(run(scope)))
+    return Expression(text, frozenset(compiler.names), run)
 
 
 def literal(value: Any) -> Expression:

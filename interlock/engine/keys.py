@@ -22,6 +22,10 @@ Shared by all (prefix ``interlock``):
 ``<prefix>:tokens``             hash    ``<key id>`` = a token's JSON, its secret hashed. CLI, ``interlock dev``
 ``<prefix>:invoke:wake``        string  an invoke job is on its way; expires. Whoever enqueues it
 ``<prefix>:deliver:wake``       string  a deliver job is on its way; expires. Whoever enqueues it
+``<prefix>:webhook:<id>:health``  string  JSON of an endpoint that fails: how often, since when, until when its
+                                        breaker is open; none where the last attempt succeeded. Deliver
+``<prefix>:webhook:<id>:rate``  string  when its next attempt may begin at the earliest, microseconds; expires.
+                                        Deliver
 ==============================  ======  =================================================================
 
 Of a partition (prefix ``{<prefix>:<p>}``):
@@ -59,6 +63,12 @@ Of a partition (prefix ``{<prefix>:<p>}``):
 ``:webhook:<id>:due``           zset    ids of its pending deliveries by the time of their next attempt. Likewise
 ``:webhook:<id>:deliveries``    zset    delivery ids of one webhook by creation time; expires after the
                                         last. Dispatch
+``:webhook:<id>:lane:<lane>``   list    ids of the pending deliveries of one instance (``<machine>/<key>``) to
+                                        an ordered webhook; only the first is in ``:due``. Dispatch, deliver
+``:webhook:<id>:statistics``    hash    its deliveries by status, failed attempts, last success and failure in
+                                        Unix milliseconds. Dispatch, deliver
+``:resends``                    list    JSON {webhook, delivery, entry}: what an operator wants sent again.
+                                        CLI, HTTP; deliver takes
 ==============================  ======  =================================================================
 """
 
@@ -163,6 +173,16 @@ class PartitionKeys:
     def webhook_deliveries(self, webhook_id: str) -> str:
         return f"{self.tag}:webhook:{webhook_id}:deliveries"
 
+    def webhook_lane(self, webhook_id: str, lane: str) -> str:
+        return f"{self.tag}:webhook:{webhook_id}:lane:{lane}"
+
+    def webhook_statistics(self, webhook_id: str) -> str:
+        return f"{self.tag}:webhook:{webhook_id}:statistics"
+
+    @property
+    def resends(self) -> str:
+        return f"{self.tag}:resends"
+
 
 def exclusive_slot(machine: object, key: object, command: object) -> bytes:
     """The field of ``:exclusive`` for one command of one instance."""
@@ -219,6 +239,12 @@ class Keys:
     @property
     def deliver_wake(self) -> str:
         return f"{self.prefix}:deliver:wake"
+
+    def webhook_health(self, webhook_id: str) -> str:
+        return f"{self.prefix}:webhook:{webhook_id}:health"
+
+    def webhook_rate(self, webhook_id: str) -> str:
+        return f"{self.prefix}:webhook:{webhook_id}:rate"
 
     def result(self, command_id: str) -> str:
         return f"{self.prefix}:result:{command_id}"

@@ -99,14 +99,14 @@ def _chart(root: Entries, source: str, functions: Functions) -> Chart:
     raised = frozenset(event for value in behaviour for event in raised_events(value))
     builder = Builder(states, fields, declared, functions, raised, findings)
     tree = builder.state("")
-    builder.check_cancels()
+    builder.acts.check_cancels()
     rows = root.values["commands"]
     secret = frozenset(name for name, declaration in fields.items() if not declaration.public)
     with_rows = {
         name: _hiding(secret, builder.command(name, _word(rows, name, "require"))) for name in declared
     }
     index = _index(root.get("index"), fields, findings)
-    events = _events(root.get("events"), chart_id, findings) or tuple(dict.fromkeys(builder.emitted))
+    events = _events(root.get("events"), chart_id, findings) or tuple(dict.fromkeys(builder.acts.emitted))
     raise_findings(findings)
     return Chart(
         id=chart_id,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
@@ -21,7 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from interlock.engine.addresses import Network
+from interlock.engine.addresses import Network, host_name
 
 RETRY_STRETCH = 1.1
 """By how much jitter lengthens the delays between attempts at most."""
@@ -29,6 +30,8 @@ EVENT_LOG_SPARE_SECONDS = 86_400.0
 """What the event log keeps beyond the last attempt: for times when nothing could be delivered at all."""
 STANDARD_WEBHOOKS_SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
 """Seconds between attempts as the Standard Webhooks 1.0 specification suggests, after the first at once."""
+_HOST = re.compile(r"\A(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)\Z")
+"""A name, or an address without brackets."""
 
 
 def _state_directory() -> Path:
@@ -75,8 +78,16 @@ class Settings(BaseSettings):
     webhook_allow_cidrs: Annotated[tuple[Network, ...], NoDecode] = Field(
         default=(), description="Private networks that webhooks may reach, plain http and any port included."
     )
+    webhook_allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Hosts that webhooks may reach at whatever address they have, by plain http and any port too.",
+    )
     webhook_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = Field(
         default=20.0, description="Total deadline of one attempt."
+    )
+    webhook_disable_after_seconds: Annotated[float, Field(ge=0)] = Field(
+        default=5 * 86_400.0,
+        description="A webhook whose every attempt failed for so long is disabled; 0: never.",
     )
     secret_key: str | None = Field(
         default=None,
@@ -122,6 +133,20 @@ class Settings(BaseSettings):
             [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         )
         return tuple(ip_network(part) for part in parts)
+
+    @field_validator("webhook_allow_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: Any) -> Any:
+        parts = (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
+        for part in parts:
+            if not _HOST.match(part):
+                raise ValueError(
+                    f"{part!r} is no host: write its name or address alone, without scheme, port or wildcard; "
+                    "names beyond ASCII as xn--..."
+                )
+        return tuple(host_name(part) for part in parts)
 
     @field_validator("event_log_seconds")
     @classmethod

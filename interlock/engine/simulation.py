@@ -13,16 +13,14 @@ from typing import Any
 import orjson
 
 from interlock.engine.chart import INVOKE_DONE, INVOKE_ERROR
-from interlock.engine.decision import capabilities, decide, fire
+from interlock.engine.decision import capabilities, decide
 from interlock.engine.durations import MAX_DELAY_MS, delay_ms
 from interlock.engine.errors import InterlockError
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Actor, Command, Error, format_time, parse_time
 from interlock.engine.outcome import Decision
 from interlock.engine.snapshot import Snapshot
-
-MAX_FIRED = 10_000
-"""Timers that may fire while time passes once."""
+from interlock.engine.virtual_time import advance
 
 
 class NotSimulated(InterlockError):
@@ -102,18 +100,18 @@ class Simulation:
     def advance(self, milliseconds: float) -> list[Told]:
         """Let time pass; what each timer that falls due meanwhile does, in order.
 
-        Raises NotSimulated where it is no time, or where timers fire without end.
+        Raises NotSimulated where it is no time, AdvanceError where a timer fails or timers have no end.
         """
         if not 0 <= milliseconds <= MAX_DELAY_MS:
             raise NotSimulated("time passes by 0 milliseconds to ten years")
         self._remember()
         end = self.now + timedelta(milliseconds=milliseconds)
         told: list[Told] = []
-        while (due := self._next_due()) is not None and due <= end:
-            if len(told) == MAX_FIRED:
-                raise NotSimulated(f"{MAX_FIRED} timers have fired and more are due: they never rest")
-            self.now = max(self.now, due)
-            told.append(self._fire())
+        fired = advance(self.machine, self.snapshot, self.now, milliseconds) if self.snapshot else ()
+        for decision in fired:
+            if decision.snapshot and decision.entry:
+                self.now = parse_time(decision.snapshot.updated_at)
+                told.append(self._keep(orjson.loads(decision.entry)["command"]["name"], decision))
         self.now = end
         return told
 
@@ -139,18 +137,6 @@ class Simulation:
             return None
         wanted = name.split(".", 2)[2]
         return next((run.id for run in self.snapshot.running if run.name == wanted), None)
-
-    def _next_due(self) -> datetime | None:
-        timers = self.snapshot.timers if self.snapshot else []
-        return min((parse_time(timer.due) for timer in timers), default=None)
-
-    def _fire(self) -> Told:
-        assert self.snapshot
-        timer = min(self.snapshot.timers, key=lambda each: each.due)
-        decision = fire(self.machine, self.snapshot, timer.id, self.now)
-        if decision is None:  # cannot be: it was among those that run
-            raise NotSimulated(f"the timer {timer.id} does not run")
-        return self._keep(timer.event, decision)
 
     def _keep(self, cause: str, decision: Decision) -> Told:
         result = decision.result

@@ -18,6 +18,7 @@ from typing import Any
 
 from interlock.engine.chart import Action, Assign, Cancel, Delay, Emit, Raise, Send
 from interlock.engine.durations import due_at
+from interlock.engine.entry_set import EntrySet, effective_targets
 from interlock.engine.errors import InterlockError
 from interlock.engine.expressions import EvaluationError, Scope
 from interlock.engine.machine import Arrow, Machine, Node, domain_of
@@ -44,8 +45,7 @@ class Step:
     types in order; ``taken``: the arrows taken; ``timers``: those that run; ``sent``: commands to other
     instances; ``delayed``: those of earlier steps that still wait; ``cancelled``: those that wait no more;
     ``starting``: mask of the states whose functions are to be run; ``running``, ``stopped``: those of earlier steps;
-    ``defaulted``: mask of the states that the microstep enters by their initial; ``visited``: mask of all states
-    entered, those left again too.
+    ``visited``: mask of all states entered, those left again too.
     Raises EvaluationError out of any method where an expression fails, EndlessStep after ``MICROSTEP_LIMIT``
     microsteps.
     """
@@ -54,7 +54,6 @@ class Step:
         "active",
         "cancelled",
         "context",
-        "defaulted",
         "delayed",
         "done",
         "emitted",
@@ -105,7 +104,6 @@ class Step:
         self.running: list[Running] = running or []
         self.stopped: Sequence[Running] = ()
         self.starting = 0
-        self.defaulted = 0
         self.visited = 0
         self.sent: Sequence[Sent] = ()
         self.cancelled: Sequence[DelayedSend] = ()
@@ -117,8 +115,9 @@ class Step:
 
     def start(self) -> None:
         """Enter the initial states of a new instance and come to rest."""
-        root = self.machine.root
-        self._enter(self._descendants(root, 0))
+        entries = EntrySet(self.machine, self.recorded)
+        mask = entries.descendants(self.machine.root, 0)
+        self._enter(mask, entries.defaulted)
         self._settle()
 
     def select(self, event: str) -> list[Arrow]:
@@ -139,19 +138,10 @@ class Step:
         self.look()
         for arrow in arming:
             self._arm(arrow)
-        self._enter(self._completed(self.machine.root, wanted) & ~kept)
+        entries = EntrySet(self.machine, self.recorded)
+        mask = entries.completed(self.machine.root, wanted) & ~kept
+        self._enter(mask, entries.defaulted)
         self._settle()
-
-    def _completed(self, node: Node, mask: int) -> int:
-        """``mask`` and what is entered by default where a state in it has no child in it."""
-        if node.kind == "parallel":
-            mask = self._regions(node, mask, default=True)
-        inside = [child for child in node.children if mask & (child.bit | child.below)]
-        if node.kind == "compound" and not inside:
-            return self._descendants(node, mask)
-        for child in inside:
-            mask = self._completed(child, mask)
-        return mask
 
     def _settle(self) -> None:
         look_for_eventless = True
@@ -250,20 +240,10 @@ class Step:
     def _exits(self, arrow: Arrow) -> int:
         mask = arrow.exits
         if mask is None:
-            mask = self.machine.exits_within(domain_of(arrow, self._effective_targets(arrow.targets)))
+            mask = self.machine.exits_within(
+                domain_of(arrow, effective_targets(self.machine, self.recorded, arrow.targets))
+            )
         return mask & self.active
-
-    def _effective_targets(self, targets: Sequence[Node]) -> list[Node]:
-        """getEffectiveTargetStates: history states stand for what they remember, or for their default."""
-        found: list[Node] = []
-        for target in targets:
-            if not target.is_history:
-                found.append(target)
-            elif target.path in self.recorded:
-                found += [self.machine.by_path[path] for path in self.recorded[target.path]]
-            else:
-                found += self._effective_targets(target.initial)
-        return found
 
     # Microstep
 
@@ -278,11 +258,11 @@ class Step:
         if exits:
             self._exit(exits)
         # After the exits: a history that they have just recorded is what is entered.
-        entries = self._entries(arrows)
+        entries, defaulted = self._entries(arrows)
         for arrow in arrows:
             self._run(arrow.actions)
         if entries:
-            self._enter(entries)
+            self._enter(entries, defaulted)
         if self.active == active and self.recorded is recorded:
             # Back where it was: XState forgets such a microstep.
             self.order = order
@@ -311,86 +291,18 @@ class Step:
         paths = [node.path for node in within if (node.is_atomic if deep else node.parent is parent)]
         self.recorded = {**self.recorded, history.path: paths}
 
-    def _entries(self, arrows: Sequence[Arrow]) -> int:
-        """computeEntrySet."""
-        mask = self.defaulted = 0
-        by_history = False
+    def _entries(self, arrows: Sequence[Arrow]) -> tuple[int, int]:
+        """What is entered, and what of it by its initial (`EntrySet.defaulted`)."""
+        mask = 0
         for arrow in arrows:
-            mask = self._entries_of(arrow, mask)
-            by_history = by_history or arrow.exits is None
-        if by_history and not self.machine.is_legal(self.active | mask):
-            # A history that stands for the arrow's own source, or for a state in it: XState enters what lies around
-            # without having left it. Its actions run again, as there; but no second state of a region is entered,
-            # and nothing in a state that another arrow has left.
-            mask = self.defaulted = 0
-            for arrow in arrows:
-                domain = domain_of(arrow, self._effective_targets(arrow.targets))
-                if domain is None or domain.bit & self.active:
-                    mask |= self._entries_of(arrow, 0) & (domain.below if domain else self.machine.all)
-        return mask
+            if arrow.enters is not None:
+                mask |= arrow.enters
+            elif arrow.targets:
+                entries = EntrySet(self.machine, self.recorded)
+                return entries.of(arrows, self.active), entries.defaulted
+        return mask, 0
 
-    def _entries_of(self, arrow: Arrow, mask: int) -> int:
-        """``mask`` and what one arrow enters."""
-        if not arrow.targets:
-            return mask
-        if arrow.enters is not None:
-            return mask | arrow.enters
-        effective = self._effective_targets(arrow.targets)
-        domain = domain_of(arrow, effective)
-        stays = arrow.node.bit & ~mask if arrow.node is domain and not arrow.reenter else 0
-        for target in arrow.targets:
-            mask = self._descendants(target, mask)
-            if target is domain:
-                mask &= ~stays
-                self.defaulted &= ~stays
-        for target in effective:
-            mask = self._ancestors(target, domain, mask)
-        if domain and domain.kind == "parallel":
-            mask = self._regions(domain, mask, default=False)
-        return mask
-
-    def _descendants(self, node: Node, mask: int, *, default: bool = True) -> int:
-        """addDescendantStatesToEnter: ``mask`` and the node with what is entered by default below it. ``default``:
-        the node's own initial counts as taken (W3C: always; XState: neither behind a history nor in a region that
-        is entered for the sake of another)."""
-        if node.initial_actions and default and node.path not in self.recorded:
-            self.defaulted |= node.bit
-        if node.is_history:
-            targets = self._effective_targets([node])
-            for target in targets:
-                mask = self._descendants(target, mask, default=False)
-            for target in targets:
-                mask = self._ancestors(target, node.parent, mask)
-            return mask
-        mask |= node.bit
-        if node.kind == "compound":
-            for target in node.initial:
-                mask = self._descendants(target, mask)
-                for effective in self._effective_targets([target]):
-                    mask = self._ancestors(effective, node, mask)
-        elif node.kind == "parallel":
-            mask = self._regions(node, mask, default=True)
-        return mask
-
-    def _ancestors(self, node: Node, top: Node | None, mask: int) -> int:
-        """addAncestorStatesToEnter: what lies between ``node`` and ``top``, other regions included."""
-        if node is top:
-            return mask
-        for ancestor in node.ancestors:
-            if ancestor is top:
-                break
-            mask |= ancestor.bit
-            if ancestor.kind == "parallel":
-                mask = self._regions(ancestor, mask, default=False)
-        return mask
-
-    def _regions(self, node: Node, mask: int, *, default: bool) -> int:
-        for child in node.children:
-            if not child.is_history and not mask & (child.bit | child.below):
-                mask = self._descendants(child, mask, default=default)
-        return mask
-
-    def _enter(self, mask: int) -> None:
+    def _enter(self, mask: int, defaulted: int) -> None:
         self.visited |= mask
         if not mask & self.machine.stirred_on_entry and not self.machine.has_order:
             self.active |= mask
@@ -405,8 +317,8 @@ class Step:
                 self._arm(arrow)
             if node.invokes:
                 self.starting |= node.bit
-            for place in (node, *node.histories) if self.defaulted else ():
-                if place.bit & self.defaulted:
+            for place in (node, *node.histories) if defaulted else ():
+                if place.bit & defaulted:
                     self._run(place.initial_actions)
             if node.kind == "final":
                 self._complete(node, completed)

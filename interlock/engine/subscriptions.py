@@ -2,30 +2,62 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import orjson
 import redis
+import structlog
 import uuid_utils
-from pydantic import TypeAdapter
 from redis.client import Pipeline
 
+from interlock.engine import webhook_health, webhook_statistics
 from interlock.engine.addresses import check_url
 from interlock.engine.errors import InterlockError
+from interlock.engine.event_filters import matches
 from interlock.engine.keys import Keys
-from interlock.engine.messages import format_time, parse_time, time_to_ms
-from interlock.engine.secrets import SecretKey, claim_key, load_key
+from interlock.engine.messages import format_time, parse_time
+from interlock.engine.secrets import claim_key, load_key
 from interlock.engine.settings import Settings
-from interlock.engine.signing import SECRET_BYTES, format_secret, parse_secret
+from interlock.engine.signing import SECRET_BYTES
+from interlock.engine.subscription import (
+    StoredHeader,
+    StoredSecret,
+    Subscription,
+    SubscriptionUnreadable,
+)
+from interlock.engine.subscription_options import (
+    Options,
+    SubscriptionInvalid,
+    checked,
+    parse_key,
+    scheme_of,
+    sealed,
+    told,
+)
+from interlock.engine.webhook_headers import bound_to
 
-PROFILES = ("standard",)
-MAX_FILTERS = 100
-_FILTER = re.compile(r"\A(?:\*|[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*(?:\.\*)?)\Z")
+__all__ = [
+    "Options",
+    "StoredSecret",
+    "Subscription",
+    "SubscriptionInvalid",
+    "SubscriptionNotFound",
+    "SubscriptionUnreadable",
+    "WebhooksUnreadable",
+    "matches",
+]
+
+MAX_SECRETS = 5
+"""Signatures of one request at most: the current secret's and those of the last rotations."""
+DISABLED_EVENT = "interlock.webhook.disabled"
+"""Type of the event that tells of a webhook which was disabled by itself."""
+
+_log = structlog.get_logger()
 
 
 class SubscriptionNotFound(InterlockError):
@@ -36,16 +68,6 @@ class SubscriptionNotFound(InterlockError):
         super().__init__(f"no webhook has the id {webhook_id!r}: `interlock webhook list` shows them")
 
 
-class SubscriptionUnreadable(InterlockError):
-    """What is stored under this id is no subscription: somebody else wrote it. Remove it."""
-
-    def __init__(self, webhook_id: str) -> None:
-        self.webhook_id = webhook_id
-        super().__init__(
-            f"what is stored as webhook {webhook_id!r} is no subscription: `interlock webhook remove` takes it away"
-        )
-
-
 class WebhooksUnreadable(InterlockError):
     """The key of all subscriptions holds another type: somebody else wrote it. Rename or delete it."""
 
@@ -54,117 +76,27 @@ class WebhooksUnreadable(InterlockError):
         super().__init__(f"{key!r} holds a foreign type: rename or delete it")
 
 
-class SubscriptionInvalid(InterlockError):
-    """A subscription cannot be made from this. Correct what the message names."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSecret:
-    """A secret at rest. ``cipher``: see `SecretKey.encrypt`; ``expires_at``: RFC 3339, the end of its
-    grace after a rotation, or None for the current one."""
-
-    cipher: str = field(repr=False)
-    expires_at: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """One endpoint and what it wants.
-
-    ``id``: ``wh_`` and 32 hex digits that sort by creation; ``events``: filters, each ``*``, a type
-    (``ticket.assigned``) or a prefix (``ticket.*``); ``ordered``: refused by `add` until it is built (a retry
-    may overtake: receivers tell the order by ``sequence``); ``enabled_at``: no event from before it is
-    sent; ``secrets``: the current one first. Both times are RFC 3339, by the server's clock.
-    """
-
-    id: str
-    url: str
-    description: str
-    events: tuple[str, ...]
-    enabled: bool
-    disabled_reason: str | None
-    ordered: bool
-    profile: str
-    created_at: str
-    enabled_at: str
-    secrets: tuple[StoredSecret, ...]
-
-    @property
-    def enabled_ms(self) -> int:
-        """``enabled_at`` in Unix milliseconds."""
-        return time_to_ms(parse_time(self.enabled_at))
-
-    def wants(self, event_type: str) -> bool:
-        """Whether a filter matches the type of an event."""
-        return any(matches(pattern, event_type) for pattern in self.events)
-
-    def signing_secrets(self, key: SecretKey, now: datetime) -> list[bytes]:
-        """The secrets to sign with at ``now``, the current one first. Raises `SecretKeyWrong`."""
-        moment = format_time(now)
-        return [
-            key.decrypt(secret.cipher, self.id)
-            for secret in self.secrets
-            if secret.expires_at is None or secret.expires_at > moment
-        ]
-
-    def shown(self) -> dict[str, Any]:
-        """All that may be shown: everything but the secrets."""
-        fields = asdict(self)
-        del fields["secrets"]
-        return fields
-
-    def to_bytes(self) -> bytes:
-        return orjson.dumps(self)
-
-    @classmethod
-    def from_bytes(cls, raw: bytes, webhook_id: str) -> Subscription:
-        """What is stored under ``webhook_id``. Raises SubscriptionUnreadable."""
-        try:
-            stored = _STORED.validate_json(raw, strict=True)
-            _ = stored.enabled_ms
-        except (ValueError, OverflowError):
-            raise SubscriptionUnreadable(webhook_id) from None  # the cause would show what was read
-        if stored.id != webhook_id:
-            raise SubscriptionUnreadable(webhook_id)
-        return stored
-
-
-_STORED = TypeAdapter(Subscription)
-
-
-def matches(pattern: str, event_type: str) -> bool:
-    """Whether the filter ``pattern`` takes events of ``event_type``."""
-    if pattern == "*":
-        return True
-    if pattern.endswith(".*"):
-        return event_type.startswith(pattern[:-1])
-    return pattern == event_type
-
-
 def add(
     client: redis.Redis,
     keys: Keys,
     settings: Settings,
     url: str,
     *,
-    events: Sequence[str] = ("*",),
-    description: str = "",
     secret: str | None = None,
-    ordered: bool = False,
-    profile: str = "standard",
+    **options: Any,
 ) -> tuple[Subscription, str]:
     """Subscribe ``url``; returns the subscription and its ``whsec_`` secret, which is never shown again.
 
-    ``secret``: one that the receiver has already; made where None.
-    Raises SubscriptionInvalid, UrlRefused, SecretInvalid, SecretKeyInvalid, SecretKeyWrong.
+    ``options``: the fields of `Options`. ``secret``: one that the receiver has already (``whsk_`` for ed25519; in
+    a vendor's profile any text); made where None. With ed25519 the text is empty: the receiver needs
+    ``public_key`` only.
+    Raises SubscriptionInvalid, UrlRefused, SecretInvalid, SharedSecretInvalid, SecretKeyInvalid, SecretKeyWrong.
     """
-    check_url(url, settings.webhook_allow_cidrs)
-    filters = _checked_filters(events)
-    if ordered:
-        raise SubscriptionInvalid("ordered deliveries are not built yet: leave it out, and go by `sequence`")
-    if profile not in PROFILES:
-        raise SubscriptionInvalid(f"there is no profile {profile!r} yet: use {', '.join(PROFILES)}")
-    plain = parse_secret(secret) if secret is not None else os.urandom(SECRET_BYTES)
+    wish = Options(**options)
+    check_url(url, settings.webhook_allow_cidrs, settings.webhook_allow_hosts)
+    wanted, headers = checked(wish)
+    scheme = scheme_of(wish)
+    plain = parse_key(secret, wish.profile, scheme) if secret is not None else os.urandom(SECRET_BYTES)
     key = load_key(settings)
     claim_key(client, keys, key)
     webhook_id = f"wh_{uuid_utils.uuid7().hex}"
@@ -172,18 +104,53 @@ def add(
     subscription = Subscription(
         id=webhook_id,
         url=url,
-        description=description,
-        events=filters,
+        description=wish.description,
+        events=wanted.events,
         enabled=True,
         disabled_reason=None,
-        ordered=ordered,
-        profile=profile,
+        ordered=wish.ordered,
+        profile=wish.profile,
         created_at=now,
         enabled_at=now,
-        secrets=(StoredSecret(key.encrypt(plain, webhook_id)),),
+        secrets=(sealed(key, webhook_id, plain, scheme),),
+        machines=wanted.machines,
+        states=wanted.states,
+        where=wanted.where,
+        headers=tuple(
+            StoredHeader(name, key.encrypt(value.encode(), bound_to(webhook_id, name)))
+            for name, value in headers.items()
+        ),
+        rate=wish.rate,
+        signature=scheme,
     )
     client.hset(keys.webhooks, webhook_id, subscription.to_bytes())
-    return subscription, format_secret(plain)
+    if secret is not None and wish.profile != "standard":
+        return subscription, secret
+    return subscription, told(plain, scheme)
+
+
+def rotate(
+    client: redis.Redis, keys: Keys, settings: Settings, webhook_id: str, grace_seconds: float
+) -> tuple[Subscription, str]:
+    """Sign with a new secret; the ones before sign along for ``grace_seconds``, or for less if they had less.
+
+    Returns what `add` returns. Raises SubscriptionNotFound, SubscriptionUnreadable, SecretKeyInvalid,
+    SecretKeyWrong.
+    """
+    key = load_key(settings)
+    claim_key(client, keys, key)
+    plain = os.urandom(SECRET_BYTES)
+    now = _server_time(client)
+    end = format_time(parse_time(now) + timedelta(seconds=grace_seconds))
+
+    def renew(one: Subscription) -> Subscription:
+        old = (replace(each, expires_at=min(each.expires_at or end, end)) for each in one.secrets)
+        kept = [each for each in old if each.expires_at is not None and each.expires_at > now]
+        current = sealed(key, webhook_id, plain, one.signature)
+        return replace(one, secrets=(current, *kept[: MAX_SECRETS - 1]))
+
+    changed = _change(client, keys, webhook_id, renew)
+    return changed, told(plain, changed.signature)
 
 
 def list_all(client: redis.Redis, keys: Keys) -> list[Subscription]:
@@ -224,6 +191,8 @@ def remove(client: redis.Redis, keys: Keys, webhook_id: str) -> None:
     """End a subscription; its pending deliveries become ``cancelled``. Raises SubscriptionNotFound."""
     if not client.hdel(keys.webhooks, webhook_id):
         raise SubscriptionNotFound(webhook_id)
+    webhook_health.forget(client, keys, webhook_id)
+    webhook_statistics.forget(client, keys, webhook_id)
     _call_delivery(client, keys, webhook_id)
 
 
@@ -234,7 +203,9 @@ def enable(client: redis.Redis, keys: Keys, webhook_id: str) -> Subscription:
     def switch_on(one: Subscription) -> Subscription:
         return one if one.enabled else replace(one, enabled=True, disabled_reason=None, enabled_at=now)
 
-    return _change(client, keys, webhook_id, switch_on)
+    changed = _change(client, keys, webhook_id, switch_on)
+    webhook_health.forget(client, keys, webhook_id)
+    return changed
 
 
 def disable(
@@ -244,25 +215,75 @@ def disable(
 
     Raises SubscriptionNotFound, SubscriptionUnreadable.
     """
-    changed = _change(
-        client, keys, webhook_id, lambda one: replace(one, enabled=False, disabled_reason=reason)
-    )
+    changed = _change(client, keys, webhook_id, lambda one: _switched_off(one, reason))
     _call_delivery(client, keys, webhook_id)
     return changed
 
 
+def give_up(client: redis.Redis, keys: Keys, webhook_id: str, reason: str) -> Subscription:
+    """`disable` by itself: in the same transaction it is announced as an event of type `DISABLED_EVENT`.
+
+    Raises SubscriptionNotFound, SubscriptionUnreadable.
+    """
+    now = _server_time(client)
+    outbox = keys.of_instance("webhooks", webhook_id).outbox
+    ours = client.type(outbox) in (b"stream", b"none")
+    if not ours:
+        _log.error("foreign_data", key=outbox)
+
+    def announce(pipe: Pipeline, before: Subscription, after: Subscription) -> None:
+        if before.enabled and ours:
+            pipe.xadd(outbox, {"event": _disabled_event(after, now)})
+
+    changed = _change(client, keys, webhook_id, lambda one: _switched_off(one, reason), announce)
+    _log.warning("webhook_disabled", webhook=webhook_id, reason=reason)
+    _call_delivery(client, keys, webhook_id)
+    return changed
+
+
+def _switched_off(one: Subscription, reason: str) -> Subscription:
+    return replace(one, enabled=False, disabled_reason=reason) if one.enabled else one
+
+
+def _disabled_event(one: Subscription, now: str) -> bytes:
+    """The CloudEvent; without the URL, which may hold a token of the receiver's."""
+    digest = hashlib.sha256(f"{one.id}\n{DISABLED_EVENT}\n{now}".encode()).hexdigest()
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": digest[:32],
+            "source": "/interlock/webhooks",
+            "type": DISABLED_EVENT,
+            "subject": one.id,
+            "time": now,
+            "datacontenttype": "application/json",
+            "data": {"webhook": one.id, "description": one.description, "reason": one.disabled_reason},
+        }
+    )
+
+
+_Also = Callable[[Pipeline, Subscription, Subscription], None]
+
+
 def _change(
-    client: redis.Redis, keys: Keys, webhook_id: str, change: Callable[[Subscription], Subscription]
+    client: redis.Redis,
+    keys: Keys,
+    webhook_id: str,
+    change: Callable[[Subscription], Subscription],
+    also: _Also = lambda *_: None,
 ) -> Subscription:
-    """Read, change and write back; again where another process wrote meanwhile."""
+    """Read, change and write back; again where another process wrote meanwhile. ``also``: what the same
+    transaction does besides."""
 
     def rewrite(pipe: Pipeline) -> Any:
         raw = cast(bytes | None, pipe.hget(keys.webhooks, webhook_id))
         if raw is None:
             raise SubscriptionNotFound(webhook_id)
-        changed = change(Subscription.from_bytes(raw, webhook_id))
+        before = Subscription.from_bytes(raw, webhook_id)
+        changed = change(before)
         pipe.multi()
         pipe.hset(keys.webhooks, webhook_id, changed.to_bytes())
+        also(pipe, before, changed)
         return changed
 
     return cast(Subscription, client.transaction(rewrite, keys.webhooks, value_from_callable=True))
@@ -276,19 +297,13 @@ def _call_delivery(client: redis.Redis, keys: Keys, webhook_id: str) -> None:
     pipe.execute(raise_on_error=False)  # a partition where somebody else wrote holds up no other
 
 
+def server_ms(client: redis.Redis) -> int:
+    """The time by the clock that dates the outbox, Unix milliseconds."""
+    seconds, microseconds = client.time()
+    return seconds * 1000 + microseconds // 1000
+
+
 def _server_time(client: redis.Redis) -> str:
-    """The time by the clock that dates the outbox."""
+    """The same as RFC 3339."""
     seconds, microseconds = client.time()
     return format_time(datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds))
-
-
-def _checked_filters(events: Sequence[str]) -> tuple[str, ...]:
-    filters = tuple(dict.fromkeys(events)) or ("*",)
-    if len(filters) > MAX_FILTERS:
-        raise SubscriptionInvalid(f"{len(filters)} event filters: use at most {MAX_FILTERS}, or a wildcard")
-    for pattern in filters:
-        if not _FILTER.match(pattern):
-            raise SubscriptionInvalid(
-                f"{pattern!r} is no event filter: write *, a type such as ticket.assigned, or ticket.*"
-            )
-    return filters

@@ -12,7 +12,7 @@ from interlock.engine.messages import parse_time
 from interlock.engine.outcome import Decision
 from interlock.engine.snapshot import Snapshot
 
-MAX_FIRED = 1_000
+MAX_FIRED = 10_000
 """Timers fired by one `advance`: more are taken for timers that never come to an end."""
 
 
@@ -20,7 +20,7 @@ class AdvanceError(InterlockError):
     """Time cannot go by: a timer fails, or timers never come to an end. Look at the chart's ``after``."""
 
 
-def advance(machine: Machine, snapshot: Snapshot, now: datetime, milliseconds: int) -> Iterator[Decision]:
+def advance(machine: Machine, snapshot: Snapshot, now: datetime, milliseconds: float) -> Iterator[Decision]:
     """Fire what falls due in this time, in order. Raises AdvanceError."""
     end = now + timedelta(milliseconds=milliseconds)
     for _ in range(MAX_FIRED):

@@ -7,38 +7,35 @@ next turn. An endpoint that hangs holds its own places only.
 from __future__ import annotations
 
 import asyncio
-import math
 import random
-import re
 import threading
 import time
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import orjson
 import structlog
 import uuid_utils
 
 from interlock.engine.delivery_log import Attempt, DeliveryStatus
-from interlock.engine.messages import format_time
-from interlock.engine.secrets import SecretKeyWrong, load_key
+from interlock.engine.errors import InterlockError
+from interlock.engine.profiles import Verdict
+from interlock.engine.secrets import load_key
 from interlock.engine.settings import Settings
-from interlock.engine.signing import message_id, signed_headers
+from interlock.engine.signing import message_id
 from interlock.engine.store import Store
-from interlock.engine.subscriptions import Subscription
+from interlock.engine.subscription import Subscription
+from interlock.engine.trial_event import trial_event
+from interlock.workers.attempting import Credentials, after, post
 from interlock.workers.backlog import Backlog, DeliverySummary
-from interlock.workers.deliveries import Due, Outcome
+from interlock.workers.deliveries import Due
 from interlock.workers.http_client import HttpClient
 from interlock.workers.places import Places
-from interlock.workers.schedule import next_delay
+from interlock.workers.recording import Outcome
 
 IDLE_SECONDS = 0.5
 """A shift with nothing to do ends after so long; the next event wakes another."""
 _TURN_SECONDS = 0.005
 _IDLE_TURN_SECONDS = 0.02
-_GONE = 410
-_CONTENT_TYPE = "application/cloudevents+json"
-_TRACEPARENT = re.compile(r"\A[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 _log = structlog.get_logger()
 
@@ -61,31 +58,22 @@ def deliver(
     return asyncio.run(_Shift(backlog, settings, shift_seconds, stop or threading.Event()).run())
 
 
-def test_endpoint(settings: Settings, subscription: Subscription) -> Attempt:
+def test_endpoint(settings: Settings, subscription: Subscription, changes: Sequence[str] = ()) -> Attempt:
     """Make one attempt with an event of type ``interlock.webhook.tested``, outside schedule and log.
 
-    Raises SecretKeyWrong, SecretKeyInvalid.
+    ``changes``: what is to stand in the event, ``data.x=1`` each.
+    Raises TrialInvalid, SecretKeyWrong, SecretKeyInvalid, ProfileUnknown.
     """
     now = datetime.now(UTC)
     event_id = uuid_utils.uuid7().hex
-    body = orjson.dumps(
-        {
-            "specversion": "1.0",
-            "id": event_id,
-            "source": "/interlock/webhooks",
-            "type": "interlock.webhook.tested",
-            "subject": subscription.id,
-            "time": format_time(now),
-            "datacontenttype": "application/json",
-            "data": {},
-        }
-    )
-    secrets = subscription.signing_secrets(load_key(settings), now)
-    headers = _headers(secrets, message_id(event_id, subscription.id), body)
+    body = trial_event(event_id, subscription.id, now, changes)
+    key = load_key(settings)
+    credentials = Credentials(subscription.signing_secrets(key, now), subscription.extra_headers(key))
+    message = message_id(event_id, subscription.id)
 
     async def attempt() -> Attempt:
         async with HttpClient(settings) as http:
-            return await http.post(subscription.url, headers, body)
+            return (await post(http, subscription, credentials, message, body))[0]
 
     return asyncio.run(attempt())
 
@@ -100,6 +88,7 @@ class _Shift:
         self, backlog: Backlog, settings: Settings, shift_seconds: float, stop: threading.Event
     ) -> None:
         self._backlog = backlog
+        self._endpoints = backlog.endpoints
         self._settings = settings
         self._ends = time.monotonic() + shift_seconds
         self._stop = stop
@@ -162,7 +151,7 @@ class _Shift:
 
     def _begin(self, http: HttpClient, due: Due) -> None:
         webhook = due.delivery.webhook
-        if not self._backlog.owns(due) or not self._backlog.active(webhook):
+        if not self._backlog.may_begin(due):
             self._backlog.dropped.append(due)
             return
         task = asyncio.create_task(self._attempt(http, due))
@@ -180,16 +169,35 @@ class _Shift:
 
     async def _attempt(self, http: HttpClient, due: Due) -> None:
         began_ms = int(time.time() * 1000)
+        verdict = Verdict.RETRY
         try:
-            subscription = self._backlog.subscriptions[due.delivery.webhook]
-            headers = _headers(self._backlog.secrets(subscription), due.delivery.id, due.body)
-            attempt = await http.post(subscription.url, headers, due.body)
-        except SecretKeyWrong as error:
+            subscription = self._endpoints.subscriptions[due.delivery.webhook]
+            credentials = self._endpoints.credentials(subscription)
+            attempt, verdict = await post(http, subscription, credentials, due.delivery.id, due.body)
+        except InterlockError as error:  # another key, or a profile that this version does not have
             attempt = Attempt(began_ms, None, 0, str(error))
         except Exception as error:  # a fault of ours must not stop the other endpoints
             _log.exception("attempt_broke", delivery=due.delivery.id, webhook=due.delivery.webhook)
             attempt = Attempt(began_ms, None, 0, f"a fault of Interlock's own ({type(error).__name__})")
-        self._backlog.outcomes.append(_judge(due, attempt, self._settings))
+        self._finish(due, attempt, verdict)
+
+    def _finish(self, due: Due, attempt: Attempt, verdict: Verdict) -> None:
+        schedule = self._endpoints.schedule(due.delivery.webhook)
+        now_seconds, dice = time.time(), random.random()
+        delivery, next_ms = after(
+            due.delivery, attempt, verdict, schedule, now_seconds=now_seconds, dice=dice
+        )
+        if not attempt.succeeded:
+            _log.info(
+                "delivery_failed",
+                delivery=delivery.id,
+                webhook=delivery.webhook,
+                attempt=delivery.attempts,
+                status=attempt.status,
+                error=attempt.error,
+                dead=delivery.status is DeliveryStatus.DEAD,
+            )
+        self._backlog.finish(Outcome(due.partition, due.token, delivery, attempt, next_ms), verdict)
 
     async def _pause(self) -> None:
         """Until an attempt ended, and a little longer, so that one turn records several."""
@@ -201,40 +209,3 @@ class _Shift:
             except TimeoutError:
                 return
         await asyncio.sleep(_TURN_SECONDS)
-
-
-def _headers(secrets: list[bytes], message: str, body: bytes) -> dict[str, str]:
-    headers = signed_headers(secrets, message, int(time.time()), body)
-    headers["Content-Type"] = _CONTENT_TYPE
-    trace = orjson.loads(body).get("traceparent")
-    if isinstance(trace, str) and _TRACEPARENT.match(trace):
-        headers["traceparent"] = trace
-    return headers
-
-
-def _judge(due: Due, attempt: Attempt, settings: Settings) -> Outcome:
-    """What becomes of a delivery after an attempt."""
-    made = due.delivery.attempts + 1
-    status, next_ms = DeliveryStatus.DELIVERED, None
-    if not attempt.succeeded:
-        delay = next_delay(
-            settings.webhook_retry_schedule,
-            made,
-            retry_after_seconds=attempt.retry_after_seconds,
-            dice=random.random(),
-        )
-        dead = delay is None or attempt.status == _GONE
-        status = DeliveryStatus.DEAD if dead else DeliveryStatus.PENDING
-        if delay is not None and not dead:
-            next_ms = math.ceil((time.time() + delay) * 1000)
-        _log.info(
-            "delivery_failed",
-            delivery=due.delivery.id,
-            webhook=due.delivery.webhook,
-            attempt=made,
-            status=attempt.status,
-            error=attempt.error,
-            dead=dead,
-        )
-    delivery = replace(due.delivery, status=status, attempts=made)
-    return Outcome(due.partition, due.token, delivery, attempt, next_ms)

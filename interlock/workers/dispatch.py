@@ -1,18 +1,18 @@
-"""From the event log to deliveries: each event, once for each subscription that wants it."""
+"""From the event log to deliveries: each event, once for each subscription that wants it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 import structlog
 
 from interlock.engine.delivery_log import Delivery
-from interlock.engine.fencing import Operation
-from interlock.engine.keys import PartitionKeys
 from interlock.engine.signing import message_id
-from interlock.engine.subscriptions import Subscription
+from interlock.engine.subscription import Subscription
+from interlock.workers.work import Report
 
 MAX_DELIVERIES = 1000
 """Deliveries in one commit, but for the last event's: the server runs nothing else meanwhile."""
@@ -27,21 +27,19 @@ class Dispatch:
     cursor: str
     events: int
     deliveries: tuple[Delivery, ...]
-    ops: tuple[Operation, ...]
 
 
 def plan(
-    partition: PartitionKeys,
     entries: Sequence[tuple[bytes, dict[bytes, bytes]]],
     subscriptions: Sequence[Subscription],
     *,
     now_ms: int,
-    log_ms: int,
+    report: Report,
 ) -> Dispatch:
-    """The deliveries of outbox ``entries`` (at least one), and the writes that make them. Pure.
+    """The deliveries of outbox ``entries`` (at least one).
 
     A repetition after a crash makes the same deliveries, because their ids derive from event and webhook.
-    ``log_ms``: deliveries made longer ago than this leave the delivery log, which goes with its last.
+    ``report``: is told, once for each, of filters that fail.
     """
     made: list[Delivery] = []
     taken = 0
@@ -50,36 +48,47 @@ def plan(
     for cursor, fields in entries:
         taken += 1
         if enabled:
-            made.extend(_of_event(cursor.decode(), fields.get(b"event", b""), enabled, now_ms))
+            made.extend(_of_event(cursor.decode(), fields.get(b"event", b""), enabled, now_ms, report))
         if len(made) >= MAX_DELIVERIES:
             break
-    ops: list[Operation] = [("SET", partition.delivery(one.id), one.to_bytes()) for one in made]
-    by_webhook: dict[str, list[str]] = {}
-    for one in made:
-        by_webhook.setdefault(one.webhook, []).append(one.id)
-    for webhook_id, ids in by_webhook.items():
-        scored = [word for one in ids for word in (now_ms, one)]
-        log = partition.webhook_deliveries(webhook_id)
-        ops.append(("ZADD", partition.webhook_due(webhook_id), *scored))
-        ops.append(("ZADD", log, *scored))
-        ops.append(("ZREMRANGEBYSCORE", log, "-inf", now_ms - log_ms))
-        ops.append(
-            ("PEXPIRE", log, log_ms)
-        )  # when the last has left it: a webhook that is removed leaves nothing
-        ops.append(("ZADD", partition.due, "LT", now_ms, webhook_id))
-    return Dispatch(cursor.decode(), taken, tuple(made), tuple(ops))
+    return Dispatch(cursor.decode(), taken, tuple(made))
 
 
-def _of_event(entry: str, raw: bytes, subscriptions: Sequence[Subscription], now_ms: int) -> list[Delivery]:
+def read_event(raw: bytes) -> dict[str, Any] | None:
+    """The CloudEvent of an outbox entry, with the ``id`` and ``type`` that it needs; None where it is none."""
     try:
         event = orjson.loads(raw)
-        event_id, event_type = str(event["id"]), str(event["type"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+    except orjson.JSONDecodeError:
+        return None
+    return event if isinstance(event, dict) and "id" in event and "type" in event else None
+
+
+def delivery_of(event: Mapping[str, Any], entry: str, subscription: Subscription, now_ms: int) -> Delivery:
+    """The delivery of an event to an endpoint; always the same one but for ``now_ms``."""
+    return Delivery(
+        message_id(str(event["id"]), subscription.id),
+        subscription.id,
+        entry,
+        now_ms,
+        lane=_lane(event) if subscription.ordered else "",
+    )
+
+
+def _of_event(
+    entry: str, raw: bytes, subscriptions: Sequence[Subscription], now_ms: int, report: Report
+) -> list[Delivery]:
+    event = read_event(raw)
+    if event is None:
         _log.error("event_unreadable", entry=entry)
         return []
     announced_ms = int(entry.partition("-")[0])
     return [
-        Delivery(message_id(event_id, one.id), one.id, entry, now_ms)
+        delivery_of(event, entry, one, now_ms)
         for one in subscriptions
-        if one.enabled_ms <= announced_ms and one.wants(event_type)
+        if one.enabled_ms <= announced_ms and one.takes(event, report)
     ]
+
+
+def _lane(event: Mapping[str, Any]) -> str:
+    """``<machine>/<key>`` of the instance that an event is about."""
+    return f"{event.get('source', '')}/{event.get('subject', '')}".removeprefix("/interlock/")

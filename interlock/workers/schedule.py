@@ -25,6 +25,17 @@ def next_delay(
     return max(schedule[attempts - 1], wish) * (1.0 + JITTER * dice)
 
 
+def schedule_of(
+    own: Sequence[float] | None, setting: Sequence[float], *, configured: bool
+) -> Sequence[float]:
+    """The delays of a webhook. ``own``: its profile's, None where it has none; ``configured``: whether the
+    operator set ``setting``. Then its delays hold for every profile, but no vendor sees more attempts than
+    it documents."""
+    if own is None:
+        return setting
+    return setting[: len(own)] if configured else own
+
+
 def parse_retry_after(text: str | None, now: datetime) -> float | None:
     """Seconds of a ``Retry-After`` header (RFC 9110, 10.2.3: seconds or a date), from 0 to a day.
 

@@ -31,10 +31,11 @@ Place = tuple[int, str, bytes]
 @dataclass(frozen=True, slots=True)
 class Work:
     """What a partition has to do. ``behind``: its outbox goes on behind the cursor; ``due``: webhook id to
-    the earliest time, Unix milliseconds."""
+    the earliest time, Unix milliseconds; ``resends``: whether an operator wants something sent again."""
 
     behind: bool = False
     due: dict[str, int] = field(default_factory=dict)
+    resends: bool = False
 
 
 class Faults:
@@ -58,9 +59,10 @@ def look(client: redis.Redis, keys: Keys, report: Report) -> dict[int, Work]:
         pipe.xrevrange(partition.outbox, count=1)
         pipe.hget(partition.meta, "dispatched")
         pipe.zrange(partition.due, 0, -1, withscores=True)
+        pipe.llen(partition.resends)
     replies = pipe.execute(raise_on_error=False)
     return {
-        number: _of(keys.partition(number), replies[3 * number : 3 * number + 3], report)
+        number: _of(keys.partition(number), replies[4 * number : 4 * number + 4], report)
         for number in range(keys.partitions)
     }
 
@@ -92,11 +94,12 @@ def parse(raw: Any, webhook: str, member: bytes) -> Delivery | None:
 
 
 def _of(keys: PartitionKeys, replies: list[Any], report: Report) -> Work:
-    for key, reply in zip((keys.outbox, keys.meta, keys.due), replies, strict=True):
+    for key, reply in zip((keys.outbox, keys.meta, keys.due, keys.resends), replies, strict=True):
         if isinstance(reply, Exception):
             report("foreign_data", key=key, error=str(reply))
-            return Work()
-    latest, raw, members = replies
+            if key != keys.resends:
+                return Work()
+    latest, raw, members, resends = replies
     cursor = read_cursor(raw)
     if cursor is None:
         report("foreign_data", key=keys.meta, field="dispatched", error="it is no id of an event")
@@ -107,4 +110,4 @@ def _of(keys: PartitionKeys, replies: list[Any], report: Report) -> Work:
             due[member.decode()] = score_ms(score)
         except UnicodeDecodeError:
             report("foreign_data", key=keys.due, member=repr(member[:100]), error="it is no webhook's id")
-    return Work(behind, due)
+    return Work(behind, due, isinstance(resends, int) and resends > 0)

@@ -7,10 +7,12 @@ import queue
 import threading
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.acceptance.deployment import Delivery, Deployment, Receiver, running_dev
+from interlock.cli.main import run
+from tests.acceptance.deployment import Delivery, Deployment, Interlock, Receiver, running_dev
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +27,24 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 
 @pytest.fixture
+def interlock(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Interlock:
+    """Commands without the second that a process of their own takes to start."""
+    for name, value in deployment.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(deployment.directory)
+
+    def run_command(*arguments: str) -> tuple[int, str, str]:
+        code = run(list(arguments))
+        return (code, *capsys.readouterr())
+
+    return run_command
+
+
+@pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """A real HTTP server on loopback that keeps what it gets."""
+    """A real HTTP server on loopback that keeps what it gets, and repeats a challenge."""
     arrived: queue.Queue[Delivery] = queue.Queue()
     answers: queue.Queue[int] = queue.Queue()
 
@@ -37,6 +55,15 @@ def receiver() -> Iterator[Receiver]:
             self.send_response(204 if answers.empty() else answers.get())
             self.send_header("content-length", "0")
             self.end_headers()
+
+        def do_GET(self) -> None:
+            asked = parse_qs(urlsplit(self.path).query)
+            arrived.put(Delivery({name.lower(): value for name, value in self.headers.items()}, b""))
+            body = "".join(asked.get("hub.challenge", [])).encode()
+            self.send_response(200 if answers.empty() else answers.get())
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_args: Any) -> None:
             """Silent."""

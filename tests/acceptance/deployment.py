@@ -32,6 +32,10 @@ def clean_environment(**more: str) -> dict[str, str]:
     return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"} | more
 
 
+Interlock = Callable[..., tuple[int, str, str]]
+"""Runs a command in the test's own process: code, stdout, stderr."""
+
+
 @dataclass(frozen=True)
 class Finished:
     """How a command ended."""

@@ -102,8 +102,8 @@ GUARDS = [
     Guard(
         5,
         "workers/backlog.py",
-        "self._deliveries.dispatch(number, self._reload, now_ms)",
-        "self._deliveries.dispatch(number, lambda: list(self.subscriptions.values()), now_ms)",
+        "self._deliveries.dispatch(number, self.endpoints.reload, now_ms)",
+        "self._deliveries.dispatch(number, lambda: list(self.endpoints.subscriptions.values()), now_ms)",
         "contract/test_dispatch.py::test_an_event_right_after_a_webhook_was_added_reaches_it",
     ),
     Guard(

@@ -294,7 +294,7 @@ def test_leases_are_given_back_and_taken_by_one_only(any_client: Any, settings: 
     assert fencing.acquire(any_client, keys.deliver_lease, keys.meta, 1000) is None
 
 
-# Guards backlog.py: `_dispatch` hands over `_reload`, not the list that it remembers.
+# Guards backlog.py: `_dispatch` hands over `endpoints.reload`, not the list that it remembers.
 def test_an_event_right_after_a_webhook_was_added_reaches_it(any_client: Any, settings: Settings) -> None:
     subscribe(any_client, settings, "nothing.matching")
     backlog = Backlog(any_client, KEYS, settings)

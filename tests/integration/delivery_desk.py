@@ -15,6 +15,16 @@ from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.workers.delivery import DeliverySummary, deliver
 
+PROCESS = """
+from interlock.engine.clients import connect
+from interlock.engine.settings import Settings
+from interlock.engine.store import Store
+from interlock.workers.delivery import deliver
+settings = Settings()
+deliver(Store.open(connect(settings), settings), settings, shift_seconds=30)
+"""
+"""A delivery process of its own, for `sys.executable -c`."""
+
 
 class Desk:
     """A deployment of the test's own."""
@@ -37,8 +47,40 @@ class Desk:
         }
         return cls(client, Settings(**{**defaults, **fields}))
 
-    def subscribe(self, url: str, *events: str) -> tuple[subscriptions.Subscription, str]:
-        return subscriptions.add(self.client, self.keys, self.settings, url, events=events or ("*",))
+    def environment(self, **fields: Any) -> dict[str, str]:
+        """What a delivery process of this deployment sees."""
+        names = ("redis_url", "secret_key_file", "webhook_timeout_seconds", "lease_seconds", "partitions")
+        chosen = {name: getattr(self.settings, name) for name in names} | fields
+        schedule = ",".join(map(str, self.settings.webhook_retry_schedule))
+        return {f"INTERLOCK_{name.upper()}": str(value) for name, value in chosen.items()} | {
+            "INTERLOCK_WEBHOOK_ALLOW_CIDRS": "127.0.0.0/8",
+            "INTERLOCK_WEBHOOK_RETRY_SCHEDULE": schedule,
+            "INTERLOCK_LOG_LEVEL": "error",
+        }
+
+    def subscribe(self, url: str, *events: str, **options: Any) -> tuple[subscriptions.Subscription, str]:
+        return subscriptions.add(
+            self.client, self.keys, self.settings, url, events=events or ("*",), **options
+        )
+
+    def tell(self, key: str, *versions: int, **fields: Any) -> list[str]:
+        """Events of one ticket, one a version, in its partition; their ids."""
+        ids = []
+        for version in versions:
+            event = {
+                "specversion": "1.0",
+                "id": f"{key}:{version}",
+                "source": "/interlock/ticket",
+                "type": "ticket.noted",
+                "subject": key,
+                "sequence": version,
+                "data": {"context": {}},
+                **fields,
+            }
+            outbox = self.keys.of_instance("ticket", key).outbox
+            self.client.xadd(outbox, {"event": orjson.dumps(event)})
+            ids.append(f"{key}:{version}")
+        return ids
 
     def announce(self, count: int, event_type: str = "ticket.assigned", **fields: Any) -> list[bytes]:
         bodies = []

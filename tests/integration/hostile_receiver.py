@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -38,6 +40,20 @@ async def hang(writer: asyncio.StreamWriter) -> None:
 
 
 async def drop(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def reset(writer: asyncio.StreamWriter) -> None:
+    """The connection ends with RST, which the other side takes for an error."""
+    raw = writer.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.close()
+
+
+async def answer_and_drop(writer: asyncio.StreamWriter) -> None:
+    """200, and then less of the body than was promised."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nthank")
+    await writer.drain()
     writer.close()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import redis
-from delivery_desk import Desk
+from delivery_desk import PROCESS, Desk
 from hostile_receiver import Behaviour, Receiver, answer, drip_body, drip_headers, drop, hang
 from standardwebhooks.webhooks import Webhook
 
@@ -241,30 +241,13 @@ def test_of_an_endless_answer_little_is_read(make_desk: Callable[..., Desk], rec
     assert sent < 16 * 1024 * 1024, "64 MB were on offer; the sockets' buffers take a few"
 
 
-_PROCESS = """
-from interlock.engine.clients import connect
-from interlock.engine.settings import Settings
-from interlock.engine.store import Store
-from interlock.workers.delivery import deliver
-settings = Settings()
-deliver(Store.open(connect(settings), settings), settings, shift_seconds=30)
-"""
-
-
 def test_what_a_killed_process_was_sending_is_sent_again_under_the_same_id(
     make_desk: Callable[..., Desk], receiver: Receiver
 ) -> None:
     desk = make_desk(webhook_timeout_seconds=30)
     webhook, secret = desk.subscribe(receiver.url("/hook", hang, answer(200)))
     desk.announce(1)
-    environment = {
-        "INTERLOCK_REDIS_URL": desk.settings.redis_url,
-        "INTERLOCK_SECRET_KEY_FILE": str(desk.settings.secret_key_file),
-        "INTERLOCK_WEBHOOK_ALLOW_CIDRS": "127.0.0.0/8",
-        "INTERLOCK_WEBHOOK_TIMEOUT_SECONDS": "30",
-        "INTERLOCK_LEASE_SECONDS": "1",
-    }
-    process = subprocess.Popen([sys.executable, "-c", _PROCESS], env=environment)
+    process = subprocess.Popen([sys.executable, "-c", PROCESS], env=desk.environment(lease_seconds=1))
     try:
         receiver.wait_for("/hook", 1)
     finally:

@@ -202,6 +202,8 @@ class Maker:
         if parallels and self._chance(0.12):
             return self._one_of_each_region(self.random.choice(parallels))
         near = self.random.random()
+        if near < 0.02:
+            return [""]
         if near < 0.1 and place.path:
             return [place.path]
         siblings = [p.path for p in self._above(place).children if p is not place]
@@ -256,7 +258,10 @@ class Maker:
 
     def _stop_timers_around(self, place: Place, way: Way) -> None:
         """A history around the place may mean the place itself, which XState then enters again without leaving
-        it; what timers ran before run on there, even when it is left at last. Ours end with their state."""
+        it; what timers ran before run on there, even when it is left at last. Ours end with their state. So with the
+        root as a target, which is never left."""
+        if "" in way.targets:
+            self.root.after = {}
         for target in way.targets:
             around = self._above(self.by_path[target])
             if self.by_path[target].is_history and place in around.walk():

@@ -76,6 +76,8 @@ def _our_way(way: Way, source: str) -> dict[str, Any]:
 def _our_target(target: str, source: str) -> str:
     """The shortest of the three ways to name a state."""
     above = source.rpartition(".")[0]
+    if not target:
+        return "#t"
     if target.startswith(f"{source}."):
         return target.removeprefix(source)
     if source and not above and "." not in target:
@@ -160,7 +162,7 @@ def _their_way(way: Way) -> Json:
         return {}
     words: Json = {"actions": [_their_act(act) for act in way.acts], "reenter": way.reenter}
     if way.targets:
-        words["target"] = [f"#t.{path}" for path in way.targets]
+        words["target"] = [f"#t.{path}" if path else "#t" for path in way.targets]
     if way.guard:
         words["guard"] = _their_guard(way.guard)
     return words

@@ -96,6 +96,15 @@ states:
       left: {initial: one, states: {one: {on: {b: two}}, two: {type: final}}}
   over: {on: {a: off}}
 """,
+    "anew": """
+initial: off
+on: {d: "#t"}
+states:
+  off: {on: {a: on}}
+  on:
+    initial: one
+    states: {one: {on: {b: two}}, two: {on: {c: "#t", a: "#t.on"}}}
+""",
     "beginning": """
 initial: {target: outer, actions: {raise: early}}
 states:

@@ -14,6 +14,7 @@ from interlock.engine.addresses import AddressPolicy, UrlRefused, check_url, pol
 from interlock.engine.delivery_log import Attempt
 from interlock.engine.settings import Settings
 from interlock.workers.http_client import HttpClient
+from interlock.workers.vetted_connections import AddressForbidden, socket_factory
 
 _ADDRESSES = """
 0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.254 127.0.0.1 127.255.255.254 169.254.169.254
@@ -21,7 +22,9 @@ _ADDRESSES = """
 192.168.255.255 198.18.0.1 198.19.255.255 198.51.100.7 203.0.113.9 224.0.0.1 239.255.255.250 240.0.0.1
 255.255.255.255 :: ::1 ::127.0.0.1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:7f00:1 64:ff9b::7f00:1
 64:ff9b::8.8.8.8 64:ff9b:1::1 100::1 2001::1 2001:10::1 2001:db8::1 2002:7f00:1::1 2002:808:808::1 3fff::1
-5f00::1 fc00::1 fd12:3456::1 fe80::1 fe80::1%lo fec0::1 ff02::1 ff0e::1
+5f00::1 fc00::1 fd12:3456::1 fe80::1 fe80::1%lo fec0::1 ff02::1 ff0e::1 168.63.129.16 ::ffff:0:127.0.0.1
+::ffff:0:7f00:1 64:ff9b::a9fe:a9fe 2002:a9fe:a9fe::1 2001:0:a9fe:a9fe::1 ::ffff:169.254.169.254 ::a00:1
+2620:4f:8000::1 100:0:0:1::1 1::1 200::1 4000::1 8000::1 e000::1 fe00::1 fd00:ec2::254 feff:ffff::1
 """
 FORBIDDEN_ADDRESSES = _ADDRESSES.split()
 
@@ -44,6 +47,11 @@ NAMES = {
     "nat64.test": ["64:ff9b::7f00:1"],
     "both-private.test": ["192.168.1.1", "fd00::1"],
     "mixed.test": ["127.0.0.9", "127.0.0.1"],
+    # Strangers' names that look like an allowed one.
+    "xmixed.test": ["127.0.0.1"],
+    "sub.mixed.test": ["127.0.0.1"],
+    "mixed.test.evil.test": ["127.0.0.1"],
+    "xn--zca.test": ["127.0.0.1"],
 }
 
 _connects: list[Any] = []
@@ -94,6 +102,37 @@ FORBIDDEN_URLS = [f"https://{in_url(one)}/" for one in FORBIDDEN_ADDRESSES + FOR
     "http://[2606:4700:4700::1111]/",
     "http://localhost:6379/",
     "http://127.0.0.1:6379/",
+    # Who is the host? Some libraries see a public one in these.
+    "https://example.com@127.0.0.1/",
+    "https://example.com:443@127.0.0.1/",
+    "https://8.8.8.8@127.0.0.1:443/",
+    "https://example.com%40127.0.0.1/",
+    "https://127.0.0.1\\@8.8.8.8.test/",
+    "https://127.0.0.1#@8.8.8.8/",
+    "https://127.0.0.1?@8.8.8.8/",
+    "https://127.0.0.1;@inside.test/",
+    "https://%31%32%37.0.0.1/",
+    "https://127.0.0.1%00.example.com/",
+    "https://127.0.0.1\t.example.com/",
+    "https://[::1%25lo]/",
+    "https://[::ffff:127.0.0.1%25lo]/",
+    "https://[0:0:0:0:0:ffff:7f00:1]/",
+    "https://[0000:0000:0000:0000:0000:0000:0000:0001]/",
+    "https://[::ffff:0x7f.1]/",
+    "https:127.0.0.1/",
+    "https:///127.0.0.1/",
+    "//127.0.0.1/",
+    # Other ports and schemes.
+    "https://8.8.8.8:22/",
+    "https://8.8.8.8:0/",
+    "HTTP://8.8.8.8/",
+    "ftp://8.8.8.8/",
+    "file:///etc/passwd",
+    "gopher://127.0.0.1:6379/_FLUSHALL",
+    "unix:///var/run/docker.sock",
+    "ws://127.0.0.1/",
+    "dict://127.0.0.1:11211/",
+    "data:text/plain,x",
 ]
 
 
@@ -119,7 +158,7 @@ def test_no_forbidden_url_is_connected_to(url: str, connects: list[Any]) -> None
 
 
 def test_the_table_of_forbidden_urls_is_long_enough() -> None:
-    assert len(set(FORBIDDEN_URLS)) >= 60
+    assert len(set(FORBIDDEN_URLS)) >= 130
 
 
 @pytest.fixture
@@ -154,6 +193,86 @@ def test_a_name_that_turns_inward_after_the_check_is_not_followed(listener: int,
     for _ in range(3):
         attempt(f"http://rebind.test:{listener}/", settings, resolve=rebinding)
     assert {address for address, _ in connects} == {"127.0.0.1"}
+
+
+HOSTS = Settings(webhook_allow_hosts="Inside.test, 10.9.9.9,::1").webhook_allow_hosts
+
+
+@pytest.mark.parametrize("host", ["mixed.test", "MIXED.test", "mixed.test."])
+def test_a_host_that_the_operator_names_is_reached_wherever_it_is(
+    host: str, listener: int, connects: list[Any]
+) -> None:
+    settings = Settings(webhook_allow_hosts="Mixed.Test", webhook_timeout_seconds=0.2)
+    check_url(f"http://{host}:{listener}/", (), settings.webhook_allow_hosts)
+    attempt(f"http://{host}:{listener}/", settings)
+    assert {port for _, port in connects} == {listener}
+    assert {address for address, _ in connects} <= {"127.0.0.9", "127.0.0.1"}
+
+
+def test_allowing_a_host_opens_no_other_and_none_of_its_addresses(connects: list[Any]) -> None:
+    settings = Settings(webhook_allow_hosts="mixed.test,ss.test", webhook_timeout_seconds=2)
+    for url in (
+        "https://127.0.0.1/",
+        "http://localhost/",
+        "http://sub.mixed.test/",
+        "http://mixed.test.evil.test/",
+        "http://xmixed.test/",
+        "http://mixed.test@127.0.0.1/",
+        "http://\u00df.test/",  # in IDNA 2003 this was ss.test, in IDNA 2008 it is another's name
+    ):
+        assert attempt(url, settings).error
+    assert connects == []
+
+
+def test_a_host_may_be_an_address(listener: int, connects: list[Any]) -> None:
+    settings = Settings(webhook_allow_hosts="127.0.0.1", webhook_timeout_seconds=0.2)
+    attempt(f"http://127.0.0.1:{listener}/", settings)
+    attempt(f"http://localhost:{listener}/", settings)
+    assert connects == [("127.0.0.1", listener)]
+
+
+@pytest.mark.parametrize(
+    "text", ["http://inside.test", "inside.test:80", "*.test", "a b", "b\u00fccher.test", "[::1]"]
+)
+def test_what_is_no_host_is_refused_as_a_setting(text: str) -> None:
+    with pytest.raises(ValueError, match="no host"):
+        Settings(webhook_allow_hosts=text)
+
+
+def test_the_hosts_of_the_setting_are_compared_in_one_spelling() -> None:
+    assert HOSTS == ("inside.test", "10.9.9.9", "::1")
+
+
+@pytest.mark.parametrize("url", ["https://10.0.0.1/", "http://example.com/", "http://8.8.8.8/"])
+def test_a_refusal_names_both_settings(url: str) -> None:
+    with pytest.raises(UrlRefused, match=r"INTERLOCK_WEBHOOK_ALLOW_CIDRS.*INTERLOCK_WEBHOOK_ALLOW_HOSTS"):
+        check_url(url, ())
+
+
+def test_a_socket_goes_nowhere_but_where_it_was_vetted_for(listener: int, connects: list[Any]) -> None:
+    make = socket_factory(AddressPolicy(trusted=True))
+    with make((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", listener))) as vetted:
+        for connect in (vetted.connect, vetted.connect_ex):
+            with pytest.raises(AddressForbidden, match=r"127\.0\.0\.9"):
+                connect(("127.0.0.9", listener))
+        assert connects == []
+        vetted.connect(("127.0.0.1", listener))
+
+
+def test_who_is_at_the_other_end_is_compared_before_a_byte_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def elsewhere(self: socket.socket, _address: Any) -> None:
+            socket.socket.connect(self, ("127.0.0.1", port))
+
+        monkeypatch.setattr("interlock.workers.vetted_connections._BoundSocket.connect", elsewhere)
+        settings = Settings(webhook_allow_cidrs="127.0.0.9/32", webhook_timeout_seconds=2)
+        made = attempt(f"http://127.0.0.9:{port}/", settings)
+        assert "INTERLOCK_WEBHOOK_ALLOW_CIDRS" in (made.error or "")
+        server.settimeout(2)
+        with server.accept()[0] as connection:
+            assert connection.recv(100) == b""
 
 
 def test_the_proxy_of_the_environment_is_not_used(

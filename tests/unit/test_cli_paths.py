@@ -85,6 +85,7 @@ def test_one_way_as_lines_for_simulate(door: str, capsys: pytest.CaptureFixture[
     out, _ = told(capsys, door, "--over", "locked:after.90s", "--events")
     events = [orjson.loads(line) for line in out.splitlines()]
     assert [event.get("type", "advance") for event in events] == ["build", "lock", "advance"]
+    assert events[-1].pop("expect") == {"state": ["closed"]}
     walked = walk(Machine(load_chart(Path(door))), events)
     assert walked.snapshot is not None and walked.snapshot.state == ["closed"]
 
@@ -133,3 +134,26 @@ def test_a_wrong_chart_ends_with_4_and_none_with_3(
     (tmp_path / "wrong.yaml").write_text(DOOR.replace("target: opened", "target: opend"))
     told(capsys, str(tmp_path / "wrong.yaml"), code=Exit.INVALID)
     told(capsys, "no_such_chart", code=Exit.NOT_FOUND)
+
+
+@pytest.mark.parametrize(
+    ("chart", "over", "expected"),
+    [
+        ("ticket", "assigned:assign#1", {"state": ["assigned"], "status": "ignored"}),
+        ("ticket", "closed:note", {"state": ["closed"], "status": "refused", "code": "ticket_closed"}),
+        ("ticket", "closed:after.7d", {"state": ["archived"]}),
+        ("interaction", "parked:pull#2", {"state": ["handling"], "status": "applied"}),
+        ("intervention", "open.deferred:after.30d", {"state": ["open.active"]}),
+        ("switchboard", "held.offered:after.30s", {"state": ["held.no_offer"]}),
+    ],
+)
+def test_simulate_takes_a_way_as_a_test(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], chart: str, over: str, expected: dict[str, Any]
+) -> None:
+    out, _ = told(capsys, chart, "--over", over, "--events")
+    assert orjson.loads(out.splitlines()[-1])["expect"] == expected
+    file = tmp_path / "way.jsonl"
+    file.write_text(out)
+    assert run(["simulate", chart, "--events", str(file)]) == Exit.DONE
+    file.write_text(out.replace('"state":["', '"state":["x'))
+    assert run(["simulate", chart, "--events", str(file)]) == Exit.FAILED

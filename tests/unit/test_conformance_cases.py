@@ -81,6 +81,29 @@ def test_a_guard_without_a_verdict_is_no_yes() -> None:
     assert run(chart, event("e"))["configs"][-1] == ["m.a"]
 
 
+@pytest.mark.parametrize(
+    ("guard", "taken"),
+    [
+        ({"type": "and", "guards": ["yes", "no"]}, False),
+        ({"type": "xstate.or", "guards": ["no", "yes"]}, True),
+        ({"type": "not", "guards": ["no"]}, True),
+        ({"type": "stateIn", "state": "#m.p.x"}, True),
+        ({"type": "stateIn", "state": "#m.q.x"}, False),
+    ],
+)
+def test_guards_may_be_combined_as_in_xstate(guard: dict[str, Any], taken: bool) -> None:
+    chart = {
+        "id": "m",
+        "type": "parallel",
+        "states": {
+            "p": {"initial": "x", "states": {"x": {"on": {"e": {"target": "y", "guard": guard}}}, "y": {}}},
+            "q": {"initial": "z", "states": {"x": {}, "z": {}}},
+        },
+    }
+    configs = run(chart, event("e"), yes=True, no=False)["configs"]
+    assert (configs[-1] == ["m.p.y", "m.q.z"]) is taken
+
+
 def test_a_new_verdict_is_seen_by_eventless_transitions_at_an_event_that_nothing_takes() -> None:
     chart = {
         "id": "m",

@@ -342,7 +342,7 @@ def test_xstate_json_is_the_chart_in_its_words(door: Chart) -> None:
         "90000": {"target": "#door.opened"},
         "1500": {"actions": [{"type": "emit", "params": {"type": "door.creaked"}}]},
     }
-    assert closed["on"]["shut"] == {}
+    assert closed["on"]["shut"] == {"meta": {"forbidden": True}}
     assert closed["on"]["*"] == {"meta": {"ignore": True}}
     assert config["states"]["opened"]["on"]["knock"] == {"target": "#door.opened", "reenter": True}
     assert config["states"]["opened"]["onDone"] == [{"target": "#door.gone"}]
@@ -481,3 +481,61 @@ def test_an_initial_with_actions_is_an_object_in_xstate() -> None:
         "actions": [{"type": "emit", "params": {"type": "t.begun"}}],
     }
     assert json.loads(draw(BEGINNING, "xstate", brief=True))["initial"] == "a"
+
+
+def test_a_transition_to_the_root_is_told_in_its_state_and_is_one_in_the_exports() -> None:
+    text = """
+id: t
+version: 1
+commands: {make: {creates: true}, reset: }
+initial: a
+states: {a: {on: {reset: "#t"}}}
+"""
+    made = parse_chart(text)
+    for format in ("mermaid", "plantuml", "dot", "svg", "text"):
+        assert "starts everything anew" in draw(made, format).decode()
+    assert json.loads(draw(made, "xstate"))["states"]["a"]["on"]["reset"] == {"target": "#t"}
+    assert '<transition event="reset" target="t"/>' in draw(made, "scxml").decode()
+
+
+def overlaid(format: str) -> bytes:
+    return draw(
+        parse_chart(DOOR),
+        format,
+        active=["closed"],
+        counts={"closed": 2},
+        timers={"closed": "2026-01-01T10:00:00.000Z"},
+        taken=[("closed", "knock")],
+    )
+
+
+def test_scxml_says_where_an_instance_is_in_a_namespace_of_ours() -> None:
+    tree = ElementTree.fromstring(overlaid("scxml"))
+    now = "{urn:interlock:now}"
+    told = {
+        each.get("id"): {
+            name.removeprefix(now): value for name, value in each.items() if name.startswith(now)
+        }
+        for each in tree.iter()
+        if each.get("id") in ("closed", "gone")
+    }
+    assert told["closed"] == {"active": "true", "count": "2", "due": "2026-01-01T10:00:00.000Z"}
+    assert told["gone"] == {"count": "0"}
+    assert {each.get("event") for each in tree.iter() if each.get(f"{now}taken")} == {"knock"}
+    assert b"interlock:now" not in draw(parse_chart(DOOR), "scxml")
+
+
+def test_xstate_says_where_an_instance_is_in_meta() -> None:
+    config = json.loads(overlaid("xstate"))
+    closed = config["states"]["closed"]
+    assert closed["meta"] == {"active": True, "due": "2026-01-01T10:00:00.000Z", "count": 2}
+    assert config["states"]["gone"]["meta"] == {"count": 0}
+    assert config["meta"]["active"] is True
+    assert config["on"]["knock"]["meta"] == {"taken": True}
+    assert "active" not in json.dumps(json.loads(draw(parse_chart(DOOR), "xstate")))
+
+
+@pytest.mark.parametrize("format", ["scxml", "xstate"])
+def test_an_export_of_a_state_that_the_chart_lacks_is_an_error_too(format: str) -> None:
+    with pytest.raises(DiagramError, match="has no state"):
+        draw(parse_chart(DOOR), format, active=["clsed"])

@@ -354,6 +354,19 @@ def test_a_way_behind_too_many_situations_is_found_and_not_called_the_shortest()
     assert isinstance(near, Found) and near.shortest
 
 
+def test_a_search_for_one_way_ends_when_it_is_found() -> None:
+    machine = Catalog.load(()).machine("ticket")
+    assert machine is not None
+    whole = explore(machine)
+    for state, transition in (("escalated", None), (None, "closed:reopen"), (None, "nowhere:go")):
+        one = explore(machine, state=state, transition=transition)
+        assert one.complete and one.tries < whole.tries / 4
+        if state:
+            assert one.states[state] == whole.states[state]
+        if transition in whole.transitions:
+            assert one.transitions[transition] == whole.transitions[transition]
+
+
 def test_timers_without_end_and_guards_that_fail_end_no_search() -> None:
     machine = chart(
         "initial: a\nstates: {a: {after: {0ms: b}}, b: {after: {0ms: a}, on: {go: {guard: 1 / 0 > 1, target: c},"

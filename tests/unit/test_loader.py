@@ -335,10 +335,10 @@ def test_a_key_is_its_text():
     ids=range(13),
 )
 def test_a_hostile_text_is_refused_in_seconds(text):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ChartError) as caught:
         parse_chart(text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert len(caught.value.findings) <= 100
     assert len(str(caught.value)) < 100_000
 

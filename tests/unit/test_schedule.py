@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from interlock.engine.settings import STANDARD_WEBHOOKS_SCHEDULE
-from interlock.workers.schedule import next_delay, parse_retry_after
+from interlock.workers.schedule import next_delay, parse_retry_after, schedule_of
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -64,3 +64,9 @@ def test_retry_after_only_lengthens_and_is_capped_at_a_day() -> None:
 )
 def test_retry_after_is_read_as_the_standard_says(text: str | None, seconds: float | None) -> None:
     assert parse_retry_after(text, NOW) == seconds
+
+
+def test_a_profile_keeps_its_delays_until_the_operator_sets_others_and_then_its_number_of_attempts() -> None:
+    assert schedule_of(None, (1.0, 2.0, 3.0), configured=False) == (1.0, 2.0, 3.0)
+    assert schedule_of((32.0, 240.0), (1.0, 2.0, 3.0), configured=False) == (32.0, 240.0)
+    assert schedule_of((32.0, 240.0), (1.0, 2.0, 3.0), configured=True) == (1.0, 2.0)

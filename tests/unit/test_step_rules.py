@@ -445,6 +445,15 @@ def test_an_ancestor_as_the_target_is_left_and_entered_again() -> None:
     assert took(inside({"go": {"target": "#a.b", "reenter": True}}), "go") == ["-c", "-b", "+b", "+c"]
 
 
+def test_the_root_as_a_target_starts_everything_anew_and_is_entered_without_having_been_left() -> None:
+    """XState's: only a transition of the root itself leaves it. SCXML's root is no state."""
+    on = {"go": "#t"}
+    states = {"a": live("a", on={"one": "b"}), "b": live("b", on=on)}
+    it = run(entry=say("+"), exit=say("-"), initial="a", states=states)
+    assert took(it, "one", "go") == ["-a", "+b", "-b", "+", "+a"]
+    assert it.state == ["a"]
+
+
 @pytest.mark.parametrize(("reenter", "expected"), [(False, ["-c", "+c"]), (True, ["-c", "-b", "+b", "+c"])])
 def test_a_compound_state_that_aims_at_itself_stays_unless_it_reenters(
     reenter: bool, expected: list[str]

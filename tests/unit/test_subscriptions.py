@@ -145,8 +145,8 @@ def test_a_filter_that_means_nothing_is_refused(
 def test_a_profile_that_does_not_exist_yet_is_refused(
     fake_client: redis.Redis, keys: Keys, settings: Settings
 ) -> None:
-    with pytest.raises(SubscriptionInvalid, match="engage"):
-        subscriptions.add(fake_client, keys, settings, URL, profile="engage")
+    with pytest.raises(SubscriptionInvalid, match="use standard, engage, sunshine, genesys, plain"):
+        subscriptions.add(fake_client, keys, settings, URL, profile="svix")
 
 
 def test_nothing_is_kept_of_a_subscription_that_is_refused(
@@ -156,12 +156,3 @@ def test_nothing_is_kept_of_a_subscription_that_is_refused(
         subscriptions.add(fake_client, keys, settings, "https://127.0.0.1/")
     assert fake_client.keys("*") == []
     assert not settings.secret_key_file.exists()
-
-
-def test_what_is_not_built_yet_is_refused_and_not_forgotten(
-    fake_client: redis.Redis, keys: Keys, settings: Settings
-) -> None:
-    with pytest.raises(SubscriptionInvalid, match="ordered"):
-        subscriptions.add(fake_client, keys, settings, URL, ordered=True)
-    with pytest.raises(SubscriptionInvalid, match="engage"):
-        subscriptions.add(fake_client, keys, settings, URL, profile="engage")

@@ -12,7 +12,8 @@ from typing import Protocol
 from interlock.engine.chart import Chart, TransitionDef
 from interlock.engine.diagrams.dot import dot_source
 from interlock.engine.diagrams.mermaid import mermaid_source
-from interlock.engine.diagrams.model import Diagram, DiagramError, build_diagram
+from interlock.engine.diagrams.model import Diagram, build_diagram
+from interlock.engine.diagrams.overlay import DiagramError, Overlay, lay_over
 from interlock.engine.diagrams.plantuml import plantuml_source
 from interlock.engine.diagrams.render import render_png, render_svg
 from interlock.engine.diagrams.scxml import scxml_source
@@ -32,7 +33,7 @@ _PICTURES: Mapping[str, Callable[[Diagram], bytes]] = {
 
 
 class _Export(Protocol):
-    def __call__(self, chart: Chart, *, brief: bool) -> str: ...
+    def __call__(self, chart: Chart, overlay: Overlay, *, brief: bool) -> str: ...
 
 
 _EXPORTS: Mapping[str, _Export] = {"scxml": scxml_source, "xstate": xstate_source}
@@ -59,7 +60,7 @@ def draw(
     that was active, event), the event being looked for outwards, as the machine does. ``crossings``: how often
     transitions were taken: those that were are highlighted, those that never were are told apart. ``timers``: state
     path -> when its timer is due, as text. ``brief``: events only, no guards, refusals or actions. SCXML and
-    XState JSON have no place for an instance: they are the chart's.
+    XState JSON say all this aside, in attributes of a namespace and in ``meta``.
 
     Raises `DiagramError` for an unknown format, for a state that the chart does not have, where SVG or PNG
     is wanted and no Graphviz is found, and where XState has no word for what the chart says.
@@ -67,7 +68,8 @@ def draw(
     if format not in FORMATS:
         raise DiagramError(f"no diagram format {format!r}; there are: {', '.join(FORMATS)}.")
     if export := _EXPORTS.get(format):
-        return export(chart, brief=brief).encode()
+        overlay = lay_over(chart, active=active, counts=counts, taken=taken, timers=timers)
+        return export(chart, overlay, brief=brief).encode()
     return _PICTURES[format](
         build_diagram(
             chart,

@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 from interlock.engine.diagrams import palette
 from interlock.engine.diagrams.dot_labels import cell, edge_label, line_rows, node_rows, table, title_label
-from interlock.engine.diagrams.model import HISTORY_SIGNS, Diagram, Edge, Label, Node, contains
+from interlock.engine.diagrams.model import HISTORY_SIGNS, Diagram, Edge, Label, Node
+from interlock.engine.diagrams.overlay import contains
 
 FONT = "Arial"
 

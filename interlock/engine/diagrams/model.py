@@ -10,17 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from interlock.engine.chart import Action, Chart, StateDef, StateKind, TransitionDef
+from interlock.engine.diagrams.overlay import Overlay, contains, lay_over, transitions_at
 from interlock.engine.diagrams.wording import full_words, gist_words, invoke_words, one_line, visible
-from interlock.engine.errors import InterlockError
 
 HISTORY_SIGNS = {"shallow_history": "H", "deep_history": "H*"}
-
-
-class DiagramError(InterlockError):
-    """A picture cannot be drawn; the text says what to correct or to install."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +25,8 @@ class Label:
     ``event``: the command or internal event, ``after 30m`` for a timer, ``always`` where there is none.
     ``refusals``: the codes of the ``require`` rows, in order. ``actions``: in full; ``gist``: the same with
     the names of the fields set, without their values, as pictures show them. ``notes``: ``ignored``, ``not accepted``,
-    ``re-enters``, ``starts its inside anew``, ``taken 3 times``, ``never taken``.
+    ``re-enters``, ``starts its inside anew``, ``starts everything anew``, ``taken 3 times``,
+    ``never taken``.
     """
 
     event: str
@@ -132,23 +128,6 @@ class Diagram:
         return node.start if node.path else replace(node.start, event=", ".join(self.starts))
 
 
-Place = tuple[int, int]
-"""Line and column of a transition in its chart: which one it is, among those of one state and event."""
-
-
-@dataclass(frozen=True, slots=True)
-class Overlay:
-    """What is laid over a chart; the fields are the arguments of `interlock.engine.diagrams.draw`."""
-
-    active: frozenset[str]
-    counts: Mapping[str, int] | None
-    taken: frozenset[tuple[str, str]]
-    arrows: frozenset[Place]
-    crossings: Mapping[Place, int]
-    timers: Mapping[str, str]
-    brief: bool
-
-
 def build_diagram(
     chart: Chart,
     *,
@@ -163,25 +142,13 @@ def build_diagram(
 
     Raises `DiagramError` where ``active``, ``taken`` or ``timers`` name a state that the chart does not have.
     """
-    known = {state.path: state for state in chart.root.walk()}
-    events = [each for each in taken if not isinstance(each, TransitionDef)]
-    arrows = [each for each in taken if isinstance(each, TransitionDef)]
-    for path in (*active, *(source for source, _ in events), *(timers or {})):
-        _must_exist(path, known, chart)
-    overlay = Overlay(
-        active=frozenset(ancestor for path in active for ancestor in ancestors(path)),
-        counts=counts,
-        taken=frozenset(_arrow_taken(source, event, known) for source, event in events),
-        arrows=frozenset(_place(each) for each in arrows),
-        crossings={_place(each): times for each, times in crossings},
-        timers=timers or {},
-        brief=brief,
-    )
-    edges = tuple(edge for state in known.values() for edge in _edges(state, overlay))
+    overlay = lay_over(chart, active=active, counts=counts, taken=taken, crossings=crossings, timers=timers)
+    known = chart.states
+    edges = tuple(edge for state in known.values() for edge in _edges(state, overlay, brief=brief))
     return Diagram(
         title=f"{visible(chart.id)} v{chart.version}",
         description=_description(chart, counts, known),
-        root=_node(chart.root, chart.id, edges, overlay),
+        root=_node(chart.root, chart.id, edges, overlay, brief=brief),
         edges=edges,
         starts=tuple(visible(name) for name, command in chart.commands.items() if command.creates),
         commands=tuple(
@@ -192,68 +159,27 @@ def build_diagram(
     )
 
 
-def ancestors(path: str) -> tuple[str, ...]:
-    """``a.b.c`` and all above it, the root ("") last."""
-    if not path:
-        return ("",)
-    parts = path.split(".")
-    return (*(".".join(parts[:length]) for length in range(len(parts), 0, -1)), "")
-
-
-def contains(outer: str, inner: str) -> bool:
-    """Whether ``inner`` is ``outer`` or stands in it."""
-    return outer in ("", inner) or inner.startswith(f"{outer}.")
-
-
-def _must_exist(path: str, known: Mapping[str, StateDef], chart: Chart) -> None:
-    if path in known:
-        return
-    near = get_close_matches(path, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise DiagramError(
-        f"chart {chart.id} version {chart.version} has no state {path!r}{hint}"
-        " Draw an instance with the chart version that it runs on."
-    )
-
-
-def _arrow_taken(source: str, event: str, known: Mapping[str, StateDef]) -> tuple[str, str]:
-    """The state, from ``source`` outwards, that has a transition for ``event``."""
-    for path in ancestors(source):
-        if any(transition.event == event for transition in _transitions(known[path])):
-            return path, event
-    return source, event
-
-
-def _transitions(state: StateDef) -> tuple[TransitionDef, ...]:
-    return (*state.on, *state.always, *state.after)
-
-
-def _place(transition: TransitionDef) -> Place:
-    return transition.mark.line, transition.mark.column
-
-
-def _edges(state: StateDef, overlay: Overlay) -> Iterator[Edge]:
-    for transition in _transitions(state):
+def _edges(state: StateDef, overlay: Overlay, *, brief: bool) -> Iterator[Edge]:
+    for transition in transitions_at(state):
         if _stays(transition):
             continue
         label = _label(transition, state, overlay)
-        times = overlay.crossings.get(_place(transition))
+        times = overlay.times(transition)
         short = replace(label.brief(), notes=_crossed(times))
         for number, target in enumerate(transition.targets):
             yield Edge(
                 source=state.path,
                 target=target,
-                label=short if overlay.brief or number else label,
+                label=short if brief or number else label,
                 inside=contains(state.path, target),
-                taken=(state.path, transition.event) in overlay.taken
-                or _place(transition) in overlay.arrows
-                or bool(times),
+                taken=overlay.has_taken(transition),
                 never=times == 0,
             )
 
 
 def _stays(transition: TransitionDef) -> bool:
-    return transition.targets in ((), (transition.source,))
+    # To the root, which no picture has as a box, leads no arrow either.
+    return transition.targets in ((), (transition.source,), ("",))
 
 
 def _label(transition: TransitionDef, state: StateDef, overlay: Overlay) -> Label:
@@ -266,8 +192,20 @@ def _label(transition: TransitionDef, state: StateDef, overlay: Overlay) -> Labe
         actions=full_words(transition.actions),
         gist=gist_words(transition.actions),
         delay=delay,
-        notes=(*_notes(transition, state), *_crossed(overlay.crossings.get(_place(transition)))),
+        notes=(*_notes(transition, state), *_crossed(overlay.times(transition))),
     )
+
+
+def _notes(transition: TransitionDef, state: StateDef) -> tuple[str, ...]:
+    if transition.ignore:
+        return ("ignored",)
+    if transition.targets == ("",) and state.path:
+        return ("starts everything anew",)
+    if transition.reenter and transition.targets:
+        return ("re-enters",)
+    if state.children and transition.targets == (state.path,):
+        return ("starts its inside anew",)
+    return ("not accepted",) if transition.forbidden else ()
 
 
 def _crossed(times: int | None) -> tuple[str, ...]:
@@ -276,26 +214,14 @@ def _crossed(times: int | None) -> tuple[str, ...]:
     return (f"taken {times:,} time" + ("" if times == 1 else "s") if times else "never taken",)
 
 
-def _notes(transition: TransitionDef, state: StateDef) -> tuple[str, ...]:
-    if transition.ignore:
-        return ("ignored",)
-    if transition.reenter and transition.targets:
-        return ("re-enters",)
-    if state.children and transition.targets == (state.path,):
-        return ("starts its inside anew",)
-    return ("not accepted",) if transition.forbidden else ()
-
-
-def _node(state: StateDef, name: str, edges: tuple[Edge, ...], overlay: Overlay) -> Node:
-    lines = () if overlay.brief else tuple(_lines(state, overlay))
-    counts = overlay.counts
-    counted = counts is not None and (state.path in counts or _holds_instances(state))
-    count = counts.get(state.path, 0) if counts is not None and counted else None
+def _node(state: StateDef, name: str, edges: tuple[Edge, ...], overlay: Overlay, *, brief: bool) -> Node:
+    lines = () if brief else tuple(_lines(state, overlay))
+    count = overlay.count(state)
     return Node(
         path=state.path,
         name=visible(name),
         kind=state.kind,
-        children=tuple(_node(child, child.name, edges, overlay) for child in state.children),
+        children=tuple(_node(child, child.name, edges, overlay, brief=brief) for child in state.children),
         initial=state.initial,
         lines=lines,
         any_state=any(edge.inside and edge.source == state.path for edge in edges)
@@ -304,16 +230,10 @@ def _node(state: StateDef, name: str, edges: tuple[Edge, ...], overlay: Overlay)
         description=one_line(state.description),
         active=state.path in overlay.active,
         count=count,
-        heat=_heat(count, counts),
+        heat=_heat(count, overlay.counts),
         timer=one_line(overlay.timers.get(state.path, "")),
-        start=Label("")
-        if overlay.brief or state.kind != "compound"
-        else _actions_label("", state.initial_actions),
+        start=Label("") if brief or state.kind != "compound" else _actions_label("", state.initial_actions),
     )
-
-
-def _holds_instances(state: StateDef) -> bool:
-    return state.kind in ("atomic", "final") and bool(state.path)
 
 
 def _heat(count: int | None, counts: Mapping[str, int] | None) -> float:
@@ -330,7 +250,7 @@ def _lines(state: StateDef, overlay: Overlay) -> Iterator[Label]:
     for invoke in state.invoke:
         words = (invoke_words(invoke),)
         yield Label("invoke", actions=words, gist=words)
-    for transition in _transitions(state):
+    for transition in transitions_at(state):
         if _stays(transition):
             yield _label(transition, state, overlay)
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from interlock.engine.diagrams import palette
 from interlock.engine.diagrams.identifiers import plain_ids
-from interlock.engine.diagrams.model import HISTORY_SIGNS, Diagram, Edge, Label, Node, ancestors, contains
+from interlock.engine.diagrams.model import HISTORY_SIGNS, Diagram, Edge, Label, Node
+from interlock.engine.diagrams.overlay import ancestors, contains
 
 _SAFE = frozenset(" _.,()?=+-*/:;")
 _MARKUP = re.compile(r"([-_*/=.:;])(?=\1)")

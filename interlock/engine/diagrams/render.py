@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from interlock.engine.diagrams.dot import FONT, dot_source, edge_id, state_id
-from interlock.engine.diagrams.model import Diagram, DiagramError, Edge, Node
+from interlock.engine.diagrams.model import Diagram, Edge, Node
+from interlock.engine.diagrams.overlay import DiagramError
 from interlock.engine.diagrams.wording import visible
 
 TIMEOUT_SECONDS = 60.0

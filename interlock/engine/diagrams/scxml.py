@@ -2,9 +2,11 @@
 
 What SCXML has no word for is said another way. A row of ``require`` becomes a transition that goes nowhere
 and stands before the one it guards. Transitions of the root stand in every state below it; a root with
-actions or timers becomes a state. An event that is announced is a ``<log>``. A document without expressions
-says ``datamodel="null"``, which every processor has; one with them says ``x-interlock``, because they are
-ours and not ECMAScript.
+actions or timers, or that is a target, becomes a state, and as a target SCXML leaves it before it enters it.
+A final region becomes a state that is done from the start. An event that is announced is a ``<log>``. A
+document without expressions says ``datamodel="null"``, which every processor has; one with them says
+``x-interlock``, because they are ours and not ECMAScript. Where an instance is, or how many are where, stands in
+attributes of a namespace of ours: ``active``, ``count``, ``due``, and of transitions ``taken``.
 """
 
 from __future__ import annotations
@@ -26,28 +28,32 @@ from interlock.engine.chart import (
     StateDef,
     TransitionDef,
 )
-from interlock.engine.diagrams.model import contains
+from interlock.engine.diagrams.overlay import NOTHING, Overlay, contains, transitions_at
 from interlock.engine.diagrams.wording import one_line, visible
 from interlock.engine.expressions import Expression
 
 DONE = "done.state."
 MODEL = "x-interlock"
+NAMESPACE = "urn:interlock:now"
 
 
-def scxml_source(chart: Chart, *, brief: bool = False) -> str:
+def scxml_source(chart: Chart, overlay: Overlay = NOTHING, *, brief: bool = False) -> str:
     """The chart as an SCXML document. ``brief``: states and events only."""
-    return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', *_Writer(chart, brief).document(), ""])
+    return "\n".join(
+        ['<?xml version="1.0" encoding="UTF-8"?>', *_Writer(chart, overlay, brief).document(), ""]
+    )
 
 
 class _Writer:
-    def __init__(self, chart: Chart, brief: bool) -> None:
+    def __init__(self, chart: Chart, overlay: Overlay, brief: bool) -> None:
         self.chart = chart
+        self.overlay = overlay
         self.brief = brief
         self.ids = _ids(chart)
         root = chart.root
-        self.wrapped = root.kind == "parallel" or bool(
-            root.entry or root.exit or root.after or root.initial_actions
-        )
+        ways = [each for state in chart.states.values() for each in transitions_at(state)]
+        acts = bool(root.entry or root.exit or root.after or root.initial_actions)
+        self.wrapped = root.kind == "parallel" or acts or any("" in each.targets for each in ways)
         self.can_end = root.kind == "parallel" or any(child.kind == "final" for child in root.children)
         self.end = _free(f"{self.ids['']}.ended", self.ids)
 
@@ -62,6 +68,7 @@ class _Writer:
             name=self.ids[""],
             datamodel=model,
             initial=self.references(start),
+            **({"xmlns:now": NAMESPACE} if self.overlay else {}),
         )
         yield f"  {_comment(f'version {self.chart.version}', self.chart.description)}"
         yield from _indented(self.commands())
@@ -80,7 +87,7 @@ class _Writer:
 
     def has_expressions(self) -> bool:
         states = self.chart.states.values()
-        ways = [each for state in states for each in _transitions(state)]
+        ways = [each for state in states for each in transitions_at(state)]
         return any(each.delay and each.delay.expression for each in ways) or (
             not self.brief
             and (
@@ -103,11 +110,21 @@ class _Writer:
         if self.is_final_region(state):
             # SCXML has no such thing: a state that is done from the start.
             tag = "state"
-        yield _open(tag, id=self.ids[state.path], type=kind, initial=self.initial(state))
+        now = self.now(state)
+        yield _open(tag, id=self.ids[state.path], type=kind, initial=self.initial(state), **now)
         yield from _indented(self.contents(state))
         if self.is_final_region(state):
             yield f"  {_empty('final', id=_free(f'{self.ids[state.path]}.ended', self.ids))}"
         yield f"</{tag}>"
+
+    def now(self, state: StateDef) -> dict[str, str]:
+        """What the overlay says of a state, in attributes of a namespace that other engines pass by."""
+        count = self.overlay.count(state)
+        return {
+            "now:active": "true" if state.path in self.overlay.active else "",
+            "now:count": "" if count is None else str(count),
+            "now:due": self.overlay.timers.get(state.path, ""),
+        }
 
     def is_final_region(self, state: StateDef) -> bool:
         above = self.chart.states[state.path.rpartition(".")[0]]
@@ -161,7 +178,7 @@ class _Writer:
         own_done = DONE + state.path
         shared = not self.wrapped and state in self.chart.root.children
         for place in (state, self.chart.root) if shared else (state,):
-            ranked = sorted(_transitions(place), key=lambda one: (_rank(one.event), one.event == own_done))
+            ranked = sorted(transitions_at(place), key=lambda one: (_rank(one.event), one.event == own_done))
             for each in ranked:
                 yield from self.done_below(state) if each.event == own_done else ()
                 yield from self.transition(each, state)
@@ -193,6 +210,7 @@ class _Writer:
             cond=one_line(guard),
             target=self.references(targets),
             type="internal" if internal else "",
+            **({"now:taken": "true"} if self.overlay.has_taken(made) else {}),
         )
         body = self.actions(made.actions)
         yield from [head, *_indented(iter(body)), "</transition>"] if body else [f"{head[:-1]}/>"]
@@ -269,13 +287,9 @@ def _tag(state: StateDef) -> tuple[str, str]:
     return (state.kind if state.kind in ("parallel", "final") else "state"), ""
 
 
-def _transitions(state: StateDef) -> tuple[TransitionDef, ...]:
-    return (*state.on, *state.always, *state.after)
-
-
 def _actions(state: StateDef) -> Iterator[Action]:
     yield from state.standing
-    for each in _transitions(state):
+    for each in transitions_at(state):
         yield from each.actions
 
 

@@ -3,8 +3,9 @@
 Guards and actions are references by name, with their texts as parameters: ``expression`` and ``refused``
 are the guards; ``assign``, ``emit``, ``raise``, ``send`` and ``cancel`` the actions. Who runs the machine
 fills them in by ``setup``. The ``require`` rows of a transition stand before it as a candidate that goes
-nowhere, with the guard ``refused``. What XState has no place for (the commands with their schemas) stands
-in ``meta``.
+nowhere, with the guard ``refused``. What XState has no place for stands in ``meta``: the commands and the context
+with their schemas, ``ignore``, ``outage``, what is not accepted, so that the import gives the same chart; where an
+instance is (``active``, ``due``), which way it came (``taken``), how many are where (``count``).
 """
 
 from __future__ import annotations
@@ -34,30 +35,30 @@ from interlock.engine.chart import (
 )
 from interlock.engine.chart_words import IF_MISSING
 from interlock.engine.diagrams.identifiers import plain_ids
-from interlock.engine.diagrams.model import DiagramError
+from interlock.engine.diagrams.overlay import NOTHING, DiagramError, Overlay
 from interlock.engine.expressions import Expression
 
 _DONE = "done.state."
 
 
-def xstate_source(chart: Chart, *, brief: bool = False) -> str:
+def xstate_source(chart: Chart, overlay: Overlay = NOTHING, *, brief: bool = False) -> str:
     """The configuration as indented JSON. ``brief``: states and events only.
 
     Raises DiagramError where an ``initial`` is no child of its state: XState has no such thing.
     """
-    config = _Writer(chart, brief).machine()
+    config = _Writer(chart, overlay, brief).machine()
     return orjson.dumps(config, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 class _Writer:
-    def __init__(self, chart: Chart, brief: bool) -> None:
+    def __init__(self, chart: Chart, overlay: Overlay, brief: bool) -> None:
         self.chart = chart
+        self.overlay = overlay
         self.brief = brief
         self.ids = plain_ids(chart.states)
 
     def machine(self) -> dict[str, Any]:
         chart = self.chart
-        commands = {command.name: self.command(command) for command in chart.commands.values()}
         return {
             "id": chart.id,
             "version": str(chart.version),
@@ -68,13 +69,29 @@ class _Writer:
                 else {"context": {name: each.default for name, each in chart.context.items()}}
             ),
             **self.state(chart.root),
-            **({} if self.brief else {"meta": {"commands": commands}}),
+            **_present(meta={**self.now(chart.root), **({} if self.brief else self.meta())}),
+        }
+
+    def meta(self) -> dict[str, Any]:
+        chart = self.chart
+        fields = {
+            name: {**each.schema, "default": each.default, **({} if each.public else {"public": False})}
+            for name, each in chart.context.items()
+        }
+        return {
+            "commands": {command.name: self.command(command) for command in chart.commands.values()},
+            **_present(context=fields, events=list(chart.events), index=list(chart.index)),
         }
 
     def command(self, command: CommandDef) -> dict[str, Any]:
+        private = {"public": False}
         return _present(
             creates=IF_MISSING if command.if_missing else command.creates,
-            data=dict(command.schema.get("properties", {})),
+            data={
+                name: {**schema, **(private if name in command.private else {})}
+                for name, schema in command.schema.get("properties", {}).items()
+            },
+            exclusive=command.exclusive,
             required=list(command.schema.get("required", [])),
             by=list(command.by),
             require=[_row(row) for row in command.require],
@@ -110,7 +127,14 @@ class _Writer:
             always=[row for each in state.always for row in self.candidates(each)],
             after={delay: _one(rows) for delay, rows in after.items()},
             states={child.name: self.state(child) for child in state.children},
+            meta=self.now(state),
         )
+
+    def now(self, state: StateDef) -> dict[str, Any]:
+        """What the overlay says of a state."""
+        made = _present(active=state.path in self.overlay.active, due=self.overlay.timers.get(state.path, ""))
+        count = self.overlay.count(state)
+        return made if count is None else {**made, "count": count}
 
     def initial(self, state: StateDef) -> str | dict[str, Any]:
         if state.kind != "compound" or not state.initial:
@@ -127,9 +151,9 @@ class _Writer:
 
     def history(self, state: StateDef) -> dict[str, Any]:
         above = f"{state.path.rpartition('.')[0]}."
-        targets = [
-            self.target(path) if self.odd(path) else path.removeprefix(above) for path in state.initial
-        ]
+        # Without a target it stands for its parent's initial, with the actions of that.
+        written = () if state.initial_actions else state.initial
+        targets = [self.target(path) if self.odd(path) else path.removeprefix(above) for path in written]
         return _present(
             id=self.ids[state.path] if self.odd(state.path) else "",
             type="history",
@@ -149,10 +173,17 @@ class _Writer:
             reenter=made.reenter,
             actions=self.actions(made.actions),
             description=made.description,
-            meta={"ignore": True} if made.ignore else {},
+            meta=_present(
+                ignore=made.ignore,
+                taken=self.overlay.has_taken(made),
+                forbidden=made.forbidden,
+                outage="" if made.outage == "deadline" else made.outage,
+            ),
         )
 
     def target(self, path: str) -> str:
+        if not path:
+            return f"#{self.chart.id}"
         return f"#{self.ids[path]}" if self.odd(path) else f"#{self.chart.id}.{path}"
 
     def odd(self, path: str) -> bool:

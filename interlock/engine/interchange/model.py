@@ -30,6 +30,24 @@ class NotReadable(InterlockError):
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What another program's machine says and ours does not do, or does otherwise.
+
+    ``place``: where it stands in the document (empty: the whole); ``code``: a stable word for programs;
+    ``message``: what is different and why; ``suggestion``: what to do about it.
+    """
+
+    place: str
+    code: str
+    message: str
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place else ""
+        return f"{where}{self.code}: {self.message.rstrip('.')}. {self.suggestion}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
 class Named:
     """A guard or an action that the other program implements in code. ``params``: what it is given there."""
 
@@ -44,7 +62,22 @@ class Text:
     source: str
 
 
-Guard = Named | Text
+@dataclass(frozen=True, slots=True)
+class InState:
+    """A guard: whether the state of this path is active."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """A guard made of others; ``not`` has one."""
+
+    word: Literal["and", "or", "not"]
+    guards: tuple[Guard, ...]
+
+
+Guard = Named | Text | InState | Combined
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +218,8 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Config:
     """A whole machine. ``commands``, ``context``: as the document has them; ``is_ours``: it is in our own words,
-    so that texts are expressions, delays durations and done events named as here."""
+    so that texts are expressions, delays durations and done events named as here. ``rest``: words of the whole
+    machine that only a chart of ours has, by name."""
 
     id: str
     root: Place
@@ -195,8 +229,8 @@ class Config:
     commands: Mapping[str, Any] = field(default_factory=dict)
     rest: Mapping[str, Any] = field(default_factory=dict)
     is_ours: bool = False
-    notes: tuple[str, ...] = ()
-    """What was read and has no place in the model: each a sentence with its place."""
+    notes: tuple[Note, ...] = ()
+    """What was read and has no place in the model."""
 
     def at(self, path: Path) -> Place:
         """The state of a path. Raises KeyError."""

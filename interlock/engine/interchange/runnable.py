@@ -28,14 +28,23 @@ from interlock.engine.chart import (
 )
 from interlock.engine.durations import MAX_DELAY_MS, delay_ms, meant_as_delay
 from interlock.engine.errors import Mark
-from interlock.engine.expressions import AnyField, Expression, ExpressionError, compile_expression, literal
+from interlock.engine.expressions import (
+    AnyField,
+    Expression,
+    ExpressionError,
+    Scope,
+    compile_expression,
+    literal,
+)
 from interlock.engine.interchange.model import (
     Act,
     Assigns,
     Cancels,
+    Combined,
     Config,
     Emits,
     Guard,
+    InState,
     Invocation,
     Named,
     NotReadable,
@@ -189,8 +198,17 @@ class Runnable:
     # Names and texts
 
     def _guard(self, guard: Guard, place: str) -> Expression:
-        if isinstance(guard, Text):
-            return self._expression(guard.source, f"{place}.guard")
+        match guard:
+            case Text(source=source):
+                return self._expression(source, f"{place}.guard")
+            case InState(path=path):
+                return self._expression(f"in_state({self._names[path]!r})", f"{place}.guard")
+            case Combined(word=word, guards=guards):
+                parts = [self._guard(each, place) for each in guards]
+                return _combined(word, parts)
+        return self._named_guard(guard, place)
+
+    def _named_guard(self, guard: Named, place: str) -> Expression:
         if guard.name in self._named:
             return self._verdict(guard.name)
         if self.config.is_ours or not _PLAIN_NAME.fullmatch(guard.name):
@@ -257,6 +275,14 @@ class Runnable:
             except ExpressionError:
                 pass  # in XState's words a string is itself
         return literal(value)
+
+
+def _combined(word: str, parts: Sequence[Expression]) -> Expression:
+    def run(scope: Scope) -> bool:
+        verdicts = (bool(part.evaluate(scope)) for part in parts)
+        return not next(verdicts) if word == "not" else all(verdicts) if word == "and" else any(verdicts)
+
+    return Expression(word, frozenset(), run)
 
 
 def _invoke(invocation: Invocation, place: Place) -> InvokeDef:

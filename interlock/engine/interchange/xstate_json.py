@@ -8,20 +8,25 @@ own export writes (`diagrams.xstate`) is read back: guards ``expression`` and ``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
+from interlock.engine.chart_words import CONTEXT_FIELD, json_schema
 from interlock.engine.interchange.model import (
     Act,
     Assigns,
     Cancels,
+    Combined,
     Config,
     Emits,
     Guard,
+    InState,
     Invocation,
     Kind,
     Named,
+    Note,
     NotReadable,
     Path,
     Place,
@@ -67,6 +72,8 @@ _STATE_WORDS = frozenset(
         "order",
     ]
 )
+_KINDS_OF_JSON = frozenset(("string", "integer", "number", "boolean", "object", "array", "null"))
+_FIELD_WORDS = frozenset(json_schema(CONTEXT_FIELD)["properties"])
 _WAY_WORDS = frozenset(
     [
         "target",
@@ -86,6 +93,12 @@ _WAY_WORDS = frozenset(
 )
 
 
+_WORDS: tuple[Literal["and", "or", "not"], ...] = ("and", "or", "not")
+_COMPOSITES = {f"{start}{word}": word for start in ("", "xstate.") for word in _WORDS}
+_NUMBER = re.compile(r"\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,4})?\s*", re.ASCII)
+_INDEX = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
+
+
 def read_xstate(document: Any) -> Config:
     """The machine in a parsed JSON document. Raises NotReadable, which names the place."""
     return _Reader(document).config()
@@ -98,7 +111,7 @@ class _Reader:
         self.document = document
         self.is_ours = _is_ours(document)
         self.machine_id = self._string(document.get("id"), "id") or DEFAULT_ID
-        self.notes: list[str] = []
+        self.notes: list[Note] = []
         self.known: dict[Path, Mapping[str, Any]] = {}
         self.ids: dict[str, Path] = {}
         self.named: dict[str, Path] = {}
@@ -117,10 +130,17 @@ class _Reader:
             commands=self._table(
                 document.get("commands") or _exported_commands(document.get("meta")), "commands"
             ),
-            rest={word: document[word] for word in ("events", "index") if word in document},
+            rest=self._rest(),
             is_ours=self.is_ours,
             notes=tuple(self.notes),
         )
+
+    def _rest(self) -> Mapping[str, Any]:
+        """``events`` and ``index`` of a chart of ours; of our own export also ``context``, the fields' schemas."""
+        meta = self.document.get("meta")
+        kept = meta if isinstance(meta, dict) and isinstance(meta.get("commands"), dict) else {}
+        found = {word: kept[word] for word in ("context", "events", "index") if word in kept}
+        return found | {word: self.document[word] for word in ("events", "index") if word in self.document}
 
     def _root_words(self) -> None:
         words = {
@@ -134,8 +154,17 @@ class _Reader:
             "options",
             "predictableActionArguments",
         }
-        for word in self.document.keys() - _STATE_WORDS - words:
-            self.notes.append(f"{word}: not read")
+        self._unread(self.document, _STATE_WORDS | words, "")
+
+    def _unread(self, words: Mapping[str, Any], known: frozenset[str] | set[str], place: str) -> None:
+        for word in words:
+            if word not in known:
+                self.notes.append(
+                    Note(_at(place, word), "unknown_word", f"{word[:64]!r} is no word of XState v5.")
+                )
+        for word in ("output", "order"):
+            if word in words:
+                self.notes.append(Note(_at(place, word), "not_carried", f"{word!r} has no place in a chart."))
 
     # Which states there are
 
@@ -160,8 +189,7 @@ class _Reader:
     def _place(self, path: Path, words: Mapping[str, Any], place: str) -> Place:
         kind = self._kind(words, place)
         if path:
-            for word in words.keys() - _STATE_WORDS:
-                self.notes.append(f"{_at(place, word)}: not read")
+            self._unread(words, _STATE_WORDS, place)
         children = tuple(
             self._place((*path, key), self.known[(*path, key)], _at(place, f"states.{key}"))
             for key, _ in _in_order(words.get("states") or {})
@@ -181,8 +209,8 @@ class _Reader:
                 (event, self._ways(ways, path, _at(place, f"on.{event}")))
                 for event, ways in self._table(words.get("on"), _at(place, "on")).items()
             ),
-            done=self._ways(words.get("onDone", []), path, _at(place, "onDone")),
-            always=self._ways(words.get("always", []), path, _at(place, "always")),
+            done=self._ways(words.get("onDone") or [], path, _at(place, "onDone")),
+            always=self._ways(words.get("always") or [], path, _at(place, "always")),
             after=tuple(
                 (_delay(delay), self._ways(ways, path, _at(place, f"after.{delay}")))
                 for delay, ways in self._after(words.get("after"), _at(place, "after"))
@@ -252,22 +280,23 @@ class _Reader:
         words = {"target": row} if isinstance(row, str) else row
         if not isinstance(words, dict):
             raise NotReadable("a transition is a target or an object", place)
-        for word in words.keys() - _WAY_WORDS:
-            self.notes.append(f"{_at(place, word)}: not read")
+        self._unread(words, _WAY_WORDS, place)
         target = words.get("target")
         where = _at(place, "target")
         meta = words.get("meta")
+        kept: Mapping[str, Any] = meta if isinstance(meta, dict) else {}
         return Way(
             targets=None
             if target is None or target == ""
-            else tuple(self._target(one, path, where) for one in _rows(target)),
+            else tuple(self._target(one, path, where) for one in _rows(target)) or None,
             place=place,
             guard=self._guard(words.get("guard", words.get("cond")), place),
             require=tuple(_refusals(words.get("require"), _at(place, "require"))),
             actions=self._actions(words.get("actions"), _at(place, "actions")),
             reenter=_flag(words, "reenter", place) or words.get("internal") is False,
-            ignore=_flag(words, "ignore", place) or (isinstance(meta, dict) and meta.get("ignore") is True),
-            outage=self._string(words.get("outage"), _at(place, "outage")),
+            forbidden=kept.get("forbidden") is True,
+            ignore=_flag(words, "ignore", place) or kept.get("ignore") is True,
+            outage=self._string(words.get("outage", kept.get("outage")), _at(place, "outage")),
             description=self._string(words.get("description"), _at(place, "description")),
         )
 
@@ -297,6 +326,7 @@ class _Reader:
         return None
 
     def _guard(self, written: Any, place: str) -> Guard | None:
+        words: Mapping[str, Any] = written if isinstance(written, dict) else {}
         match written:
             case None:
                 return None
@@ -306,9 +336,33 @@ class _Reader:
                 return Named(written)
             case {"type": "expression", "params": {"expression": str(text)}}:
                 return Text(text)
-            case {"type": str(name), **rest} if name:
-                return Named(name, rest.get("params"))
+            case {"type": str(name)} if name:
+                return self._composite(name, words, place) or Named(name, words.get("params"))
         raise NotReadable("a guard is a name, or an object with its 'type'", _at(place, "guard"))
+
+    def _composite(self, name: str, words: Mapping[str, Any], place: str) -> Guard | None:
+        """``and``, ``or``, ``not`` and ``stateIn`` as their helpers leave them in JSON; None for a name of code.
+
+        Their guards stand in ``guards``, or with XState's own prefix in ``params``.
+        """
+        params = words.get("params")
+        inside = params if isinstance(params, dict) else words
+        word = _COMPOSITES.get(name)
+        rows = words.get("guards", inside.get("guards"))
+        if word == "not" and rows is None:
+            rows = words.get("guard", inside.get("guard"))
+        if word is not None and rows:
+            where = _at(place, "guards")
+            made = [self._guard(each, f"{where}[{number}]") for number, each in enumerate(_rows(rows))]
+            guards = tuple(each for each in made if each is not None)
+            if guards and (word != "not" or len(guards) == 1):
+                return Combined(word, guards)
+        state = inside.get("state", inside.get("stateValue"))
+        if name in ("stateIn", "xstate.stateIn") and isinstance(state, str):
+            path = self._by_id(state) if state.startswith("#") else to_state_path(state)
+            if path in self.known:
+                return InState(path)
+        return None
 
     def _invocations(self, written: Any, path: Path, place: str) -> Iterator[Invocation]:
         for number, words in enumerate(_rows(written)):
@@ -324,8 +378,8 @@ class _Reader:
                 id=self._string(words.get("id"), f"{here}.id")
                 or (words["src"] if self.is_ours else f"{number}.{'.'.join((self.machine_id, *path))}"),
                 input=given if isinstance(given, dict) else {},
-                done=self._ways(words.get("onDone", []), path, f"{here}.onDone"),
-                error=self._ways(words.get("onError", []), path, f"{here}.onError"),
+                done=self._ways(words.get("onDone") or [], path, f"{here}.onDone"),
+                error=self._ways(words.get("onError") or [], path, f"{here}.onError"),
                 rest={"retry": retry} if retry else {},
             )
 
@@ -396,7 +450,17 @@ def _is_ours(document: Mapping[str, Any]) -> bool:
     return (
         isinstance(context, dict)
         and bool(context)
-        and all(isinstance(each, dict) and ("type" in each or "default" in each) for each in context.values())
+        and all(isinstance(each, dict) and _is_schema(each) for each in context.values())
+    )
+
+
+def _is_schema(value: Mapping[str, Any]) -> bool:
+    """Whether a value reads as the words of a context field, and not as a value of XState's context."""
+    kinds = _rows(value.get("type", "null"))
+    return (
+        ("type" in value or "default" in value)
+        and value.keys() <= _FIELD_WORDS
+        and all(isinstance(kind, str) and kind in _KINDS_OF_JSON for kind in kinds)
     )
 
 
@@ -407,7 +471,7 @@ def _exported_commands(meta: Any) -> Any:
 
 def _built_in(word: str, value: Any, place: str) -> Act | None:
     """An action of our language; None where the name is somebody's own."""
-    match word, value:
+    match word.removeprefix("xstate."), value:
         case ("assign", dict()):
             return Assigns(value)
         case ("emit", str()) | ("emit", {"type": str()}):
@@ -458,26 +522,23 @@ def _flag(words: Mapping[str, Any], name: str, place: str) -> bool:
 
 def _delay(text: str) -> int | float | str:
     """A delay's key: milliseconds, where JavaScript reads it as a number."""
-    try:
-        number = float(text)
-    except ValueError:
+    if not _NUMBER.fullmatch(text):
         return text
-    if number != number or number in (float("inf"), float("-inf")):
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
         return text
     return int(number) if number == int(number) else number
 
 
 def _in_order(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """The entries as JavaScript goes through them: keys that are whole numbers first, ascending."""
-    numbers = [
-        key
-        for key in table
-        if key.isascii() and key.isdigit() and str(int(key)) == key and int(key) < 2**32 - 1
-    ]
+    numbers = [key for key in table if _INDEX.fullmatch(key) and int(key) < 2**32 - 1]
     if not numbers:
         return list(table.items())
-    first = sorted(numbers, key=int)
-    return [(key, table[key]) for key in (*first, *(key for key in table if key not in set(numbers)))]
+    others = dict.fromkeys(table)
+    for key in numbers:
+        del others[key]
+    return [(key, table[key]) for key in (*sorted(numbers, key=int), *others)]
 
 
 def _rows(written: Any) -> list[Any]:

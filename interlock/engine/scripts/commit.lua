@@ -18,7 +18,7 @@
 -- Promises: every check precedes every write, so that no reply but 'OK' leaves a trace.
 local TYPES = {
   SET = 'string', ['=LLEN'] = 'list', RPUSH = 'list', XADD = 'stream', XTRIM = 'stream', ZADD = 'zset', ZREM = 'zset', ZREMRANGEBYRANK = 'zset',
-  HSET = 'hash', HDEL = 'hash', HINCRBY = 'hash', LTRIM = 'list',
+  HSET = 'hash', HDEL = 'hash', HINCRBY = 'hash', LTRIM = 'list', LREM = 'list', LINSERT = 'list', LPUSH = 'list',
 }
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
