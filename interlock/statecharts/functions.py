@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from interlock.statecharts.time_limits import time_limit
+
 _SEES_ALL = ("system", "admin")
 _DISPATCHES = ("system", "admin", "supervisor")
 _WORKS_ON_ALL = ("system", "admin", "supervisor", "integration", "bot")
@@ -136,7 +138,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         for function in (
             *(may_read, may_reply, may_update, may_dispatch, may_work),
             *(shown_metadata, find_integration, next_integration, caller_integration, pass_target, on_board),
-            *(with_leg, upsert_user_data, attach_user_data, delete_user_data),
+            *(with_leg, time_limit, upsert_user_data, attach_user_data, delete_user_data),
         )
     }
 )

@@ -32,6 +32,7 @@ class Play:
     now: datetime = BEGIN
     sent: int = 0
     taken: set[str] = field(default_factory=set)
+    key: str = "K-1"
 
     def send(self, name: str, data: Any = None, actor: Any = None) -> Decision:
         """Send a command with the table's data and actor, where none are given; keep what it leads to."""
@@ -41,7 +42,7 @@ class Play:
         given = table.data.get(name, {}) if data is None else data
         command = Command(
             machine=table.chart,
-            key="K-1",
+            key=self.key,
             name=name,
             data=_at(given, self.now),
             id=f"c{self.sent}",
@@ -106,14 +107,14 @@ class Table:
         self.rows: list[dict[str, Any]] = text["rows"]
         self.timers: list[dict[str, Any]] = text["timers"]
 
-    def at(self, place: Any) -> Play:
+    def at(self, place: Any, key: Any = "K-1") -> Play:
         """An instance in a state of ``paths``, or at the end of the given steps."""
         steps = self.paths[place] if isinstance(place, str) else place
         flat: list[Any] = []
         for step in steps:
             named = isinstance(step, str) and step.startswith("in ")
             flat += self.at_steps(step.removeprefix("in ")) if named else [step]
-        return Play(self).go(flat)
+        return Play(self, key=_at(key, BEGIN)).go(flat)
 
     def at_steps(self, state: str) -> list[Any]:
         return [

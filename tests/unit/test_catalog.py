@@ -28,7 +28,13 @@ def lamp(directory: Path, name: str, version: int = 1, description: str = "A lam
 
 def test_the_shipped_charts_are_there() -> None:
     catalog = Catalog.load()
-    assert [chart.id for chart in catalog.charts] == ["interaction", "intervention", "switchboard", "ticket"]
+    assert [chart.id for chart in catalog.charts] == [
+        "interaction",
+        "intervention",
+        "leg",
+        "switchboard",
+        "ticket",
+    ]
 
 
 def test_charts_of_a_directory_stand_beside_the_shipped_ones(tmp_path: Path) -> None:

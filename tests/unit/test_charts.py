@@ -55,7 +55,7 @@ def _row_id(value: Any) -> str | None:
 
 @pytest.mark.parametrize(("chart", "row"), ROWS, ids=_row_id)
 def test_a_row_does_as_its_name_says(chart: str, row: dict[str, Any]) -> None:
-    play = table_of(chart).at(row["given"])
+    play = table_of(chart).at(row["given"], row.get("key", "K-1"))
     decision = play.send(row["send"], row.get("data"), row.get("actor"))
     assert outcome(decision) == row["expect"]
     _compare(row, decision)
