@@ -253,7 +253,7 @@ def print_told(event: Mapping[str, Any], told: list[Told], simulation: Simulatio
         for announced in one.events:
             print_line(f"    announced {announced}")
         for sent in one.sends:
-            print_line(f"    sent {sent['machine']}/{sent['key']} {sent['command']}")
+            print_line(f"    sent {sent['machine']}/{sent['key']} {sent['name']}")
         for run in one.runs:
             print_line(f"    began {run}")
     snapshot = simulation.snapshot

@@ -18,7 +18,7 @@ spent stood taken took thrown told woken won written withdrawn drawn given gone 
 led let brought built bought caught chosen come cut dealt fallen felt fed forgotten forgiven frozen grown heard
 hung laid lent lit overdue risen rung said sought shaken shot slept spoken stolen stuck sworn swept taught
 thought undone understood unset upset reset worn rebuilt resent redone rewritten overridden overtaken undertaken
-withheld quit cast broadcast forecast broken beaten become born bound
+withheld quit cast broadcast forecast broken beaten become became born bound online offline
 """
 _PAST = frozenset(_IRREGULAR.split())
 

@@ -104,9 +104,11 @@ def recorded_command(machine: str, key: str, entry: Mapping[str, Any]) -> Comman
 
 
 def capabilities(machine: Machine, snapshot: Snapshot, actor: Actor | None, now: datetime) -> list[str]:
-    """The commands for which ``actor`` would find a transition now, as far as that can be told without data.
+    """The commands that ``actor`` could send now, as far as that can be told without data: each finds a transition, and
+    no row of ``require`` stands against it.
 
-    A row or guard that fails for want of data counts as passed: only the state and the actor decide.
+    A row that reads the command's data, and a guard that fails for want of it, count as passed: only the state, the
+    context and the actor decide.
     """
     found = []
     for definition in machine.chart.commands.values():
@@ -116,7 +118,12 @@ def capabilities(machine: Machine, snapshot: Snapshot, actor: Actor | None, now:
         step = step_from(machine, snapshot, scope_of(snapshot, cause, _actor(actor), now), now)
         try:
             _check_actor(definition, _actor(actor))
-            if step.select(definition.name):
+            step.look()
+            _check_rows(_without_data(definition.require), step.scope)
+            arrows = step.select(definition.name)
+            for arrow in arrows:
+                _check_rows(_without_data(arrow.require), step.scope)
+            if arrows:
                 found.append(definition.name)
         except CommandRefused:
             continue
@@ -243,6 +250,11 @@ def _check_rows(rows: Sequence[Requirement], scope: Scope) -> None:
             raise CommandRefused(
                 ErrorClass(row.error_class), row.code, row.message or row.code.replace("_", " ")
             )
+
+
+def _without_data(rows: Sequence[Requirement]) -> list[Requirement]:
+    """The rows that do not read the command's data."""
+    return [row for row in rows if not any(name.split(".")[0] == "data" for name in row.check.names)]
 
 
 def _actor(actor: Actor | None) -> Mapping[str, Any]:

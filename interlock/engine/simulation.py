@@ -33,7 +33,7 @@ class Told:
 
     ``cause``: the command's name or the timer's event; ``at``: RFC 3339; ``status``: of the result; ``state``,
     ``version``: afterwards, None where there is no instance; ``events``: types announced; ``sends``: commands to other
-    instances, ``{machine, key, command, ...}``; ``runs``: ids of functions begun.
+    instances, ``{machine, key, name, id}``; ``runs``: ids of functions begun.
     """
 
     cause: str

@@ -9,12 +9,19 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from interlock.engine.expression_functions import add_seconds, seconds_between
+from interlock.statecharts.capacity import CAPACITY
+from interlock.statecharts.routing import ROUTING
+from interlock.statecharts.time_limits import time_limit
+
 _SEES_ALL = ("system", "admin")
 _DISPATCHES = ("system", "admin", "supervisor")
 _WORKS_ON_ALL = ("system", "admin", "supervisor", "integration", "bot")
 
 SHOWN_METADATA = ("ccr", "roomId", "roomName", "orderId", "agentAccesses")
 """Keys of a ticket's metadata that anyone may see: the agent's and the room's tokens are not among them."""
+AGENT_METADATA = ("agentJwt", "roomSubscriptionToken")
+"""Keys that only agents see besides, and no event and no log."""
 
 
 def _has(right: str, permissions: list[str], source: str) -> bool:
@@ -48,9 +55,39 @@ def may_work(kind: str, permissions: list[str], actor: str | None, assignee: str
     return actor is not None and actor == assignee
 
 
+def may_be(kind: str, actor: str | None, key: str) -> bool:
+    """Whether this actor may say where the agent ``key`` is: that agent, or who leads the desk, or a program."""
+    return kind in _WORKS_ON_ALL or (actor is not None and actor == key)
+
+
 def shown_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a ticket's metadata that anyone may see."""
     return {name: metadata[name] for name in SHOWN_METADATA if name in metadata}
+
+
+def metadata_for(kind: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a ticket's metadata that an actor of this kind may see: an agent, who joins the room with them, the
+    tokens too."""
+    allowed = (*SHOWN_METADATA, *AGENT_METADATA) if kind == "agent" else SHOWN_METADATA
+    return {name: metadata[name] for name in allowed if name in metadata}
+
+
+def more_urgent(priority: int, order: str, most_urgent: int) -> int:
+    """One step more urgent, as far as ``most_urgent``; in ``ascending`` order small numbers are urgent."""
+    if order == "descending":
+        return max(priority, min(priority + 1, most_urgent))
+    return min(priority, max(priority - 1, most_urgent))
+
+
+def sla_due(start: str, seconds: float) -> str:
+    """When a promise of so many seconds, whose clock runs from ``start``, is due: by the wall clock. The one place to
+    reckon in business hours instead, with `sla_left`."""
+    return str(add_seconds(start, seconds))
+
+
+def sla_left(now: str, due: str) -> float:
+    """Seconds left of a promise whose clock stops now."""
+    return max(0.0, seconds_between(now, due))
 
 
 def find_integration(integrations: list[dict[str, Any]], reference: str | None) -> str | None:
@@ -134,10 +171,12 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         function.__name__: function
         for function in (
-            *(may_read, may_reply, may_update, may_dispatch, may_work),
-            *(shown_metadata, find_integration, next_integration, caller_integration, pass_target, on_board),
-            *(with_leg, upsert_user_data, attach_user_data, delete_user_data),
+            *(may_read, may_reply, may_update, may_dispatch, may_work, may_be),
+            *(shown_metadata, more_urgent, sla_due, sla_left),
+            *(find_integration, next_integration, caller_integration, pass_target, on_board),
+            *(with_leg, time_limit, upsert_user_data, attach_user_data, delete_user_data),
         )
     }
+    | {**ROUTING, **CAPACITY}
 )
 """Every function by its name in expressions."""

@@ -14,7 +14,7 @@ from interlock.engine.decision import SYSTEM, decide, fire, scope_of, step_from
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Command, format_time, parse_time
 from interlock.engine.outcome import Decision, cause_of
-from interlock.engine.snapshot import Snapshot
+from interlock.engine.snapshot import RAISE, Snapshot
 from interlock.statecharts.catalog import Catalog
 
 CELLS = Path(__file__).parents[1] / "cells"
@@ -32,6 +32,7 @@ class Play:
     now: datetime = BEGIN
     sent: int = 0
     taken: set[str] = field(default_factory=set)
+    key: str = "K-1"
 
     def send(self, name: str, data: Any = None, actor: Any = None) -> Decision:
         """Send a command with the table's data and actor, where none are given; keep what it leads to."""
@@ -41,7 +42,7 @@ class Play:
         given = table.data.get(name, {}) if data is None else data
         command = Command(
             machine=table.chart,
-            key="K-1",
+            key=self.key,
             name=name,
             data=_at(given, self.now),
             id=f"c{self.sent}",
@@ -63,9 +64,14 @@ class Play:
             self.taken.add(str(arrow.definition.mark))
 
     def ring(self, delay: str) -> Decision:
-        """Let the running timer with this delay come due."""
+        """Let the running timer with this delay come due, or the delayed raise of this id, ``raise ID``."""
         assert self.snapshot is not None
-        timers = [timer for timer in self.snapshot.timers if timer.event.startswith(f"after.{delay}.")]
+        start = f"{RAISE}{delay.removeprefix('raise ')}@"
+        timers = [
+            timer
+            for timer in self.snapshot.timers
+            if timer.event.startswith(f"after.{delay}.") or timer.id.startswith(start)
+        ]
         assert len(timers) == 1, f"timers that run: {[timer.event for timer in self.snapshot.timers]}"
         self.now = max(parse_time(timers[0].due), self.now)
         decision = fire(self.table.machine, self.snapshot, timers[0].id, self.now)
@@ -105,15 +111,17 @@ class Table:
         self.cells: dict[str, dict[str, str]] = text["cells"]
         self.rows: list[dict[str, Any]] = text["rows"]
         self.timers: list[dict[str, Any]] = text["timers"]
+        self.within: str = text.get("within", "")
+        self.aside: tuple[str, ...] = tuple(f"{region}." for region in text.get("aside", ()))
 
-    def at(self, place: Any) -> Play:
+    def at(self, place: Any, key: Any = "K-1") -> Play:
         """An instance in a state of ``paths``, or at the end of the given steps."""
         steps = self.paths[place] if isinstance(place, str) else place
         flat: list[Any] = []
         for step in steps:
             named = isinstance(step, str) and step.startswith("in ")
             flat += self.at_steps(step.removeprefix("in ")) if named else [step]
-        return Play(self).go(flat)
+        return Play(self, key=_at(key, BEGIN)).go(flat)
 
     def at_steps(self, state: str) -> list[Any]:
         return [
@@ -129,11 +137,26 @@ class Table:
     @property
     def resting_states(self) -> set[str]:
         """Atomic states that an instance can rest in: not those that something always leads out of."""
-        return {
+        return set(self.shown(self._resting()))
+
+    @property
+    def resting_aside(self) -> set[str]:
+        """Those of the regions that the cells leave out."""
+        return {path for path in self._resting() if path.startswith(self.aside)} if self.aside else set()
+
+    def _resting(self) -> list[str]:
+        return [
             state.path
             for state in self.machine.chart.states.values()
             if state.kind in ("atomic", "final") and not any(arrow.guard is None for arrow in state.always)
-        }
+        ]
+
+    def shown(self, states: list[str]) -> list[str]:
+        """States as the table names them: without the regions aside, and without what they all lie within."""
+        start = f"{self.within}." if self.within else ""
+        return [
+            state.removeprefix(start) for state in states if not (self.aside and state.startswith(self.aside))
+        ]
 
     @property
     def transitions(self) -> list[TransitionDef]:
@@ -142,12 +165,14 @@ class Table:
         return [arrow for state in states for arrow in state.on if arrow.event in self.machine.chart.commands]
 
 
-def outcome(decision: Decision) -> str:
+def outcome(table: Table, decision: Decision) -> str:
     """``applied <state>``, ``ignored``, or ``refused <class> <code>``."""
     result = decision.result
     if result.error:
         return f"refused {result.error.error_class} {result.error.code}"
-    return f"applied {' '.join(result.state or [])}" if decision.snapshot else result.status.value
+    return (
+        f"applied {' '.join(table.shown(result.state or []))}" if decision.snapshot else result.status.value
+    )
 
 
 def _at(given: Any, now: datetime) -> Any:

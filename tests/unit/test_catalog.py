@@ -28,14 +28,22 @@ def lamp(directory: Path, name: str, version: int = 1, description: str = "A lam
 
 def test_the_shipped_charts_are_there() -> None:
     catalog = Catalog.load()
-    assert [chart.id for chart in catalog.charts] == ["interaction", "intervention", "switchboard", "ticket"]
+    assert [chart.id for chart in catalog.charts] == [
+        "agent",
+        "interaction",
+        "intervention",
+        "leg",
+        "queue",
+        "switchboard",
+        "ticket",
+    ]
 
 
 def test_charts_of_a_directory_stand_beside_the_shipped_ones(tmp_path: Path) -> None:
     lamp(tmp_path, "lamp.yml")
     (tmp_path / "notes.txt").write_text("no chart", encoding="utf-8")
     catalog = Catalog.load([tmp_path])
-    assert [chart.id for chart in catalog.charts][:3] == ["interaction", "intervention", "lamp"]
+    assert "lamp" in [chart.id for chart in catalog.charts]
     assert catalog.machine("ticket") is not None
 
 

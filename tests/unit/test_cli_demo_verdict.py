@@ -20,6 +20,7 @@ from interlock.engine.messages import Command
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.statecharts.catalog import Catalog
+from tests.desks import Desk
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = "INC1"
@@ -88,6 +89,23 @@ def test_a_play_that_went_well_has_no_mismatch(play: Play) -> None:
 def test_an_incident_in_another_state_is_named(play: Play) -> None:
     play.final_states[KEY] = "resolved"
     assert play.judge().mismatches == ["INC1: is closed, its last row says resolved"]
+
+
+def test_a_ticket_left_in_a_queue_and_one_that_an_agent_still_holds_are_named(play: Play) -> None:
+    desk = Desk()
+    for name in ("INC2", "INC3"):
+        desk.send(f"ticket/{name}", "open", {"queue": "desk"})
+    desk.send("ticket/INC3", "assign", {"agent": "ann"})
+    for machine, key in (("queue", "desk"), ("agent", "ann")):
+        keys = play.store.keys.of_instance(machine, key)
+        play.store.client.set(keys.instance(machine, key), desk.snapshot(f"{machine}/{key}").to_bytes())
+        play.store.client.zadd(keys.index(machine), {key: 0})
+    verdict = play.judge()
+    assert verdict.mismatches == [
+        "queue desk: 1 tickets were left in it",
+        "agent ann: still holds ticket/INC3",
+    ]
+    assert (verdict.queues, verdict.agents) == (1, 1)
 
 
 def test_an_incident_that_is_not_there_is_named(play: Play) -> None:

@@ -14,6 +14,7 @@ from interlock.engine.loader import load_chart
 from interlock.engine.machine import Machine
 from tests.walking import walk
 
+CLOCKS = ["open.first_response.off", "open.resolution.off"]
 DOOR = """\
 id: door
 version: 3
@@ -123,7 +124,7 @@ def test_what_is_asked_wrongly_is_said(
 
 
 def test_a_chart_is_named_by_its_id_too(capsys: pytest.CaptureFixture[str]) -> None:
-    out, _ = told(capsys, "ticket", "--to", "waiting.vendor")
+    out, _ = told(capsys, "ticket", "--to", "open.work.waiting.vendor")
     assert out == 'open > wait {"reason":"vendor"}\n'
 
 
@@ -139,7 +140,11 @@ def test_a_wrong_chart_ends_with_4_and_none_with_3(
 @pytest.mark.parametrize(
     ("chart", "over", "expected"),
     [
-        ("ticket", "assigned:assign#1", {"state": ["assigned"], "status": "ignored"}),
+        (
+            "ticket",
+            "open.work.assigned:assign#1",
+            {"state": [*CLOCKS, "open.work.assigned"], "status": "ignored"},
+        ),
         ("ticket", "closed:note", {"state": ["closed"], "status": "refused", "code": "ticket_closed"}),
         ("ticket", "closed:after.7d", {"state": ["archived"]}),
         ("interaction", "parked:pull#2", {"state": ["handling"], "status": "applied"}),

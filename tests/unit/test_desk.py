@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from interlock.cli.demo.desk import DeskCommand, Row, final_states, merged, play, read_rows
+from interlock.cli.demo.desk import DeskCommand, Row, final_states, merged, play, read_rows, work_state
 from interlock.engine.decision import decide, replay
 from interlock.engine.messages import Command
 from interlock.engine.snapshot import Snapshot
@@ -102,14 +102,14 @@ def test_after_every_row_the_ticket_is_where_the_row_says() -> None:
     wrong = [
         (row.number, row.line)
         for row in desk().rows
-        if desk().states[f"desk-{row.number}-{row.line}"] != [row.ticket_state]
+        if work_state(desk().states[f"desk-{row.number}-{row.line}"]) != row.ticket_state
     ]
     assert wrong == []
 
 
 def test_every_incident_ends_where_its_last_row_says() -> None:
-    ended = {number: snapshot.state for number, snapshot in desk().snapshots.items()}
-    assert ended == {number: [state] for number, state in final_states(desk().rows).items()}
+    ended = {number: work_state(snapshot.state) for number, snapshot in desk().snapshots.items()}
+    assert ended == final_states(desk().rows)
 
 
 def test_the_agent_the_queue_and_the_priority_are_those_of_the_last_row() -> None:
@@ -131,7 +131,8 @@ def test_what_the_log_counts_is_counted() -> None:
         entry
         for history in desk().history.values()
         for entry in history
-        if entry["from"] == ["waiting.user"] and entry["to"] == ["resolved"]
+        if (work_state(entry["from"]), work_state(entry["to"]))
+        == ("open.work.waiting.user", "open.work.resolved")
     ]
     assert len(straight) == 246
 

@@ -29,6 +29,7 @@ WORKFLOW_SERVER = "Updated by 908"
 """Who closes 885 of 890 incidents, most of them five days after they were resolved: by all signs a program."""
 
 _UNKNOWN = "?"
+_WORK = "open.work"
 _WAITS = {
     "Awaiting User Info": "user",
     "Awaiting Problem": "problem",
@@ -61,12 +62,14 @@ class Row:
 
     @property
     def ticket_state(self) -> str:
-        """Path of the state that a ticket has to be in after this update."""
+        """Path of the state that a ticket has to be in after this update, beside those of its clocks."""
+        if self.state == "Closed":
+            return "closed"
         if self.state in _WAITS:
-            return f"waiting.{_WAITS[self.state]}"
-        if self.state in ("Resolved", "Closed"):
-            return self.state.lower()
-        return "assigned" if self.agent else "queued"
+            return f"{_WORK}.waiting.{_WAITS[self.state]}"
+        if self.state == "Resolved":
+            return f"{_WORK}.resolved"
+        return f"{_WORK}.{'assigned' if self.agent else 'queued'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,11 @@ def play(rows: Sequence[Row]) -> Iterator[DeskCommand]:
         before[row.number] = row
 
 
+def work_state(states: Sequence[str]) -> str:
+    """Which of a ticket's states says who works on it: not those of the clocks that run beside."""
+    return next((state for state in states if state.startswith(f"{_WORK}.")), ", ".join(states))
+
+
 def final_states(rows: Iterable[Row]) -> dict[str, str]:
     """Incident -> the state that its ticket has to end in, from the incident's last row alone."""
     return {row.number: row.ticket_state for row in rows}
@@ -190,7 +198,7 @@ def _moves(previous: Row, row: Row) -> list[DeskCommand]:
         stays = {"agent": row.agent} if row.agent else {}
         return [_command(row, "transfer", {**moved, **stays})] if moved else []
     if row.agent is None:
-        if not moved and previous.ticket_state == "assigned":
+        if not moved and previous.ticket_state == f"{_WORK}.assigned":
             return [_command(row, "return_to_queue", {})]
         return [_command(row, "transfer", {"queue": row.queue})]
     if previous.agent is None:

@@ -46,6 +46,8 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
             for (class_, code, why), count in sorted(_refusals(outcome).items())
         ],
         "states": dict(sorted(verdict.states.items())),
+        "queues": verdict.queues,
+        "agents": verdict.agents,
         "events": {
             "announced": verdict.announced,
             "delivered": verdict.delivered,
@@ -91,6 +93,8 @@ def _print_tables(facts: dict[str, Any]) -> None:
                 for one in facts["refusals"]
             ),
             *([f"incidents {state}", str(count), ""] for state, count in facts["states"].items()),
+            ["queues", str(facts["queues"]), "in the end nothing waits in them"],
+            ["agents", str(facts["agents"]), "in the end nobody holds anything"],
             ["events announced", str(events["announced"]), ""],
             ["  delivered", str(events["delivered"]), _again(events["duplicates"])],
             ["  verified", str(events["verified"]), "by the standardwebhooks library"],

@@ -15,7 +15,7 @@ from typing import Any
 from interlock.cli.demo import desk
 from interlock.cli.demo.play import Played, play
 from interlock.cli.demo.stage import Stage, stage
-from interlock.cli.demo.verdict import Verdict, judge, wait_for_deliveries
+from interlock.cli.demo.verdict import Verdict, judge, wait_for_deliveries, wait_for_sends
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.output import say
 from interlock.engine.chart import Chart
@@ -63,6 +63,7 @@ def run_demo(out: Path, limit: int | None) -> Outcome:
     with stage() as running:
         played, halfway = _play(running, chart, commands)
         announced = sum(len(result["events"]) for result in played.results.values())
+        wait_for_sends(running)
         counts, delivery_seconds = _deliveries(running, announced)
         verdict = judge(running, chart, played, commands, desk.final_states(rows), counts)
         pictures = _draw(chart, out, {"halfway": halfway, "at-the-end": running.store.counts(chart)})

@@ -131,7 +131,7 @@ def _settings(redis_url: str, environment: Mapping[str, str]) -> Settings:
 
 def _subscribe(store: Store, settings: Settings, url: str, secret_file: Path) -> None:
     _, secret = subscriptions.add(
-        store.client, store.keys, settings, f"{url}/", description="the demo's receiver"
+        store.client, store.keys, settings, f"{url}/", events=["ticket.*"], description="the demo's receiver"
     )
     descriptor = os.open(secret_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:

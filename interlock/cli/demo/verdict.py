@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from interlock.cli.demo.desk import DeskCommand
+from interlock.cli.demo.desk import DeskCommand, work_state
 from interlock.cli.demo.play import Played
 from interlock.cli.demo.stage import Stage
 from interlock.engine.chart import Chart
@@ -22,13 +22,16 @@ _POLL_SECONDS = 0.05
 
 @dataclass
 class Verdict:
-    """The findings. ``mismatches``: one line each; empty when all is as it should be."""
+    """The findings. ``mismatches``: one line each; empty when all is as it should be. ``queues``, ``agents``: how many
+    took part; in the end nothing waits in the ones and nobody of the others holds anything."""
 
     announced: int = 0
     delivered: int = 0
     verified: int = 0
     duplicates: int = 0
     replayed: int = 0
+    queues: int = 0
+    agents: int = 0
     states: Counter[str] = field(default_factory=Counter)
     mismatches: list[str] = field(default_factory=list)
 
@@ -63,6 +66,7 @@ def judge(
     )
     verdict.mismatches += _outcome_mismatches(played, commands)
     verdict.mismatches += _instance_mismatches(stage, chart, final_states, verdict)
+    verdict.mismatches += _leftovers(stage, verdict)
     if counts["failed"]:
         verdict.mismatches.append(f"{counts['failed']} deliveries did not verify")
     verdict.mismatches += _event_mismatches(stage, played)
@@ -87,7 +91,7 @@ def _instance_mismatches(
         if snapshot is None:
             yield f"{incident}: not there"
             continue
-        state = ", ".join(snapshot.state)
+        state = work_state(snapshot.state)
         verdict.states[state] += 1
         if state != expected:
             yield f"{incident}: is {state}, its last row says {expected}"
@@ -97,6 +101,25 @@ def _instance_mismatches(
             yield f"{incident}: its history does not replay to its snapshot, byte for byte"
         else:
             verdict.replayed += 1
+
+
+def _leftovers(stage: Stage, verdict: Verdict) -> Iterable[str]:
+    """What queues and agents still have although every ticket is closed."""
+    for queue in stage.store.instances("queue"):
+        verdict.queues += 1
+        if queue.context["items"]:
+            yield f"queue {queue.key}: {len(queue.context['items'])} tickets were left in it"
+    for agent in stage.store.instances("agent"):
+        verdict.agents += 1
+        if agent.context["load"]:
+            yield f"agent {agent.key}: still holds {', '.join(sorted(agent.context['load'])[:5])}"
+
+
+def wait_for_sends(stage: Stage) -> None:
+    """Until the commands that the last ones have sent are committed, or for a while."""
+    until = time.monotonic() + _SILENCE_SECONDS
+    while stage.store.backlog() and time.monotonic() < until:
+        time.sleep(_POLL_SECONDS)  # other processes' work: there is nothing to wait on
 
 
 def _stored(stage: Stage, machine: str, incident: str) -> Any:

@@ -28,8 +28,8 @@ _HEADER_WORD = re.compile(r"\A[\x21-\x7e]{1,256}\Z")
 @dataclass(frozen=True, slots=True)
 class Announced:
     """The parts of a CloudEvent. ``machine`` and ``verb``: of ``ticket.assigned``; ``state`` and ``came_from``:
-    the first of the atomic states after and before the step, ``""`` where there is none; ``actor_kind``:
-    ``""`` where the system acted."""
+    the first of the atomic states after and before the step, ``""`` where there is none; ``states``: all of those
+    after; ``actor_kind``: ``""`` where the system acted."""
 
     id: str
     type: str
@@ -40,6 +40,7 @@ class Announced:
     version: int
     state: str
     came_from: str
+    states: Sequence[str]
     context: dict[str, Any]
     actor_id: str
     actor_kind: str
@@ -69,6 +70,7 @@ def read(event: bytes) -> Announced:
         version=version if isinstance(version, int) else 0,
         state=_first(data.get("to")),
         came_from=_first(data.get("from")),
+        states=_texts(data.get("to")),
         context=_object(data.get("context")),
         actor_id=_text(actor.get("id")),
         actor_kind=_text(actor.get("kind")),
@@ -114,6 +116,10 @@ def _object(value: object) -> dict[str, Any]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _texts(value: Any) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def _first(states: object) -> str:

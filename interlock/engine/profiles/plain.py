@@ -25,6 +25,8 @@ _TICKET_STATES = {
     "archived": "closed",
 }
 """First word of the chart's state to Zammad's state type; the exact one stands beside it."""
+_WORK = "open.work."
+"""Where those states lie in the chart; the clocks that run beside are no state of Zammad's."""
 _TICKET_FIELDS = {
     "group": "queue",
     "owner": "assignee",
@@ -74,12 +76,13 @@ class Plain:
 
 
 def _ticket(event: Announced) -> dict[str, Any]:
-    top = event.state.partition(".")[0]
+    state = next((each.removeprefix(_WORK) for each in event.states if each.startswith(_WORK)), event.state)
+    top = state.partition(".")[0]
     shown: dict[str, Any] = {
         "id": event.key,
         "number": event.key,
         "state": _TICKET_STATES.get(top, "open"),
-        "lifecycle_state": event.state,
+        "lifecycle_state": state,
         "version": event.version,
         "updated_at": event.time,
     }
