@@ -51,13 +51,16 @@ class Sealer:
     def seal(self, value: Any, place: Place, name: str) -> str:
         """The text that stands for a JSON value: `PREFIX` and URL-safe base64."""
         sealed = self._cipher.encrypt(orjson.dumps(value), _bound(place, name))
-        return PREFIX + base64.urlsafe_b64encode(sealed).decode()
+        return _text(sealed)
 
     def open(self, text: str, place: Place, name: str) -> Any:
         """The value that a text stands for. Raises NotOpened, which names the place and no value."""
         try:
             sealed = base64.b64decode(text[len(PREFIX) :], altchars=b"-_", validate=True)
-            return orjson.loads(self._cipher.decrypt(sealed, _bound(place, name)))
+            plain = self._cipher.decrypt(sealed, _bound(place, name))
+            if _text(sealed) != text:
+                raise ValueError("another spelling of the same bytes")
+            return orjson.loads(plain)
         except (InvalidTag, binascii.Error, ValueError):
             raise NotOpened(
                 f"{place.kind}.{name} begins with {PREFIX!r} and was not sealed here: send the value itself"
@@ -119,6 +122,10 @@ def open_fields(
             if known is not None:
                 known[name] = (opened[name], value)
     return opened
+
+
+def _text(sealed: bytes) -> str:
+    return PREFIX + base64.urlsafe_b64encode(sealed).decode()
 
 
 def _bound(place: Place, name: str) -> list[bytes]:
