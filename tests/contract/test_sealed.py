@@ -24,10 +24,12 @@ from interlock.engine.snapshot import Snapshot
 from interlock.engine.store import Store
 from interlock.engine.stored_forms import stored_snapshot
 from interlock.statecharts.catalog import Catalog
+from interlock.statecharts.moves import apply_moves
 from interlock.statecharts.sealed_commands import CommandSealer
 from interlock.workers import invoker as invoker_module
 from interlock.workers.drain import Drainer
 from interlock.workers.invoker import Invoker
+from interlock.workers.processes import register_charts
 from tests.charting import compile_chart
 from tests.contract.desk import Desk
 from tests.stored import values
@@ -352,3 +354,42 @@ def test_who_lists_by_a_private_field_finds_no_key_of_its_value(desk: Desk) -> N
     assert any('title="shown"' in name for name in names)
     assert not any(":pin=" in name for name in names)
     assert desk.catalog.only.chart.listed_by == ("title",)
+
+
+def test_a_command_that_may_be_published_in_clear_may_be_published_sealed_too(
+    any_client: redis.Redis,
+) -> None:
+    desk = Desk(any_client, max_command_bytes=2048)
+    desk.catalog.only = compile_chart(CHART)
+    register_charts(desk.store, Catalog([desk.catalog.only.chart]))
+    data = {"pin": "x" * 1900}
+    publisher(desk).publish("ticket", "T-1", "open", data)
+    [(_, fields)] = any_client.xrange(desk.keys.commands)
+    assert len(fields[b"command"]) > 2048
+    desk.work()
+    assert ticket(desk).context["pin"] == data["pin"]
+    assert desk.send("T-2", "open", data={"pin": "x" * 2100})["error"]["class"] == "too_large"
+
+
+def test_a_move_of_all_instances_publishes_its_mapping_sealed(desk: Desk) -> None:
+    moves = [("T-1", {"from": 1, "to": 2, "context": {"pin": f"'{CANARY}'"}})]
+    assert apply_moves(desk.store, "ticket", moves, 0.01).unanswered == 1
+    assert desk.client.xlen(desk.keys.commands) == 1
+    assert CANARY not in str(list(values(desk.client)))
+
+
+@pytest.mark.parametrize(("private", "claimed"), [(True, True), (False, False)])
+def test_a_worker_claims_the_key_before_anybody_publishes_where_a_chart_keeps_secrets(
+    any_client: redis.Redis, private: bool, claimed: bool
+) -> None:
+    store = Desk(any_client).store
+    text = CHART if private else CHART.replace(", public: false", "")
+    register_charts(store, Catalog([parse_chart(text)]))
+    assert any_client.hexists(store.keys.meta, "secret_key_id") is claimed
+
+
+def test_a_worker_without_the_key_starts_and_says_so(desk: Desk) -> None:
+    wrong = Store.open(desk.client, Settings(secret_key=WRONG_KEY))
+    with structlog.testing.capture_logs() as logs:
+        register_charts(wrong, Catalog([parse_chart(CHART)]))
+    assert [each["event"] for each in logs] == ["secret_key_unusable"]
