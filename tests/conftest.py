@@ -19,6 +19,14 @@ def logging_as_it_is_unconfigured() -> None:
     structlog.reset_defaults()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where a secret key is made that no test has named: not in the state of who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A running Valkey of this test process alone, append-only file on; pytest-xdist gives each worker one.

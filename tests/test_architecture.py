@@ -35,6 +35,7 @@ SHELL = {
     "interlock.engine.webhook_statistics": "reads what the commits have counted",
     "interlock.engine.tokens": "keeps the tokens' hashes",
     "interlock.engine.secrets": "reads the key file, encrypts with fresh nonces",
+    "interlock.engine.vault": "finds the key, and asks which one the deployment uses",
     "interlock.engine.embedded": "runs a server process",
     "interlock.engine.lifeline": "ties a child process to its parent",
     "interlock.engine.logs": "writes logs",
@@ -56,6 +57,7 @@ LIBRARIES = {
         "interlock.engine.webhook_statistics": "one hash an endpoint and partition",
         "interlock.engine.tokens": "the tokens' hash",
         "interlock.engine.secrets": "which key the deployment's secrets are under",
+        "interlock.engine.vault": "the same, for private fields",
     },
     "rq": {"interlock.workers.rq_adapter": "one major version pinned, behind one module"},
     "transitions": {

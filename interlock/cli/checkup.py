@@ -206,12 +206,12 @@ def _secret_key(store: Store, used: Settings) -> Check:
     stored: Any = store.client.hget(store.keys.meta, "secret_key_id")
     missing = used.secret_key is None and not used.secret_key_file.exists()
     if stored is None:
-        return Check("secret key", Health.OK, "no webhook has needed one yet")
+        return Check("secret key", Health.OK, "nothing has needed one yet")
     if missing:
         return Check(
             "secret key",
             Health.FAIL,
-            f"the key {_text(stored)} that encrypts webhook secrets is not here",
+            f"the key {_text(stored)} that encrypts secrets and private fields is not here",
             "Set INTERLOCK_SECRET_KEY or INTERLOCK_SECRET_KEY_FILE as the other processes have it.",
         )
     try:
@@ -222,7 +222,7 @@ def _secret_key(store: Store, used: Settings) -> Check:
         return Check(
             "secret key",
             Health.FAIL,
-            f"this process has key {here}, webhook secrets are stored under {_text(stored)}",
+            f"this process has key {here}, secrets are stored under {_text(stored)}",
             "Set INTERLOCK_SECRET_KEY or INTERLOCK_SECRET_KEY_FILE as the other processes have it.",
         )
     return Check("secret key", Health.OK, f"key {here}")

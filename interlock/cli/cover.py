@@ -93,7 +93,7 @@ def _count(server: Server, machine: str, found: Coverage, limit: int | None) -> 
 
     broken = Broken()
     versions = server.versions(machine)
-    for snapshot in islice(server.store.instances(machine), limit):
+    for snapshot in islice(server.store.instances(machine, private=False), limit):
         try:
             found.add(_life(server, versions, snapshot))
         except (ReplayError, CliError) as error:

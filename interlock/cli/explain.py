@@ -32,7 +32,7 @@ def why(
 
     machine, key = parse_address(address)
     server = Server()
-    snapshot = server.snapshot(machine, key)
+    snapshot = server.snapshot(machine, key, private=True)
     entries = server.store.history(machine, key, snapshot.version)
     if not entries:
         raise CliError(

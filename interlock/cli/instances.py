@@ -60,7 +60,8 @@ def history(
     server = Server()
     snapshot = server.snapshot(machine, key)
     entries = [
-        server.shown_entry(snapshot, entry) for entry in server.store.history(machine, key, first, limit)
+        server.shown_entry(snapshot, entry)
+        for entry in server.store.history(machine, key, first, limit, private=False)
     ]
     if as_json:
         print_json({"history": entries})
@@ -104,7 +105,7 @@ def list_(
     server = Server()
     chart = server.latest(machine)
     conditions = dict(parse_pair(text, "--where") for text in where or [])
-    _check_filters(chart.index, chart.states, conditions, state)
+    _check_filters(chart.listed_by, chart.states, conditions, state)
     page = _page(server, machine, state, conditions, limit, cursor)
     instances = [server.shown(snapshot) for snapshot in page.instances]
     if as_json:
@@ -148,6 +149,6 @@ def _page(
     from interlock.engine.store import InvalidCursor
 
     try:
-        return server.store.page(machine, state=state, where=where, limit=limit, cursor=cursor)
+        return server.store.page(machine, state=state, where=where, limit=limit, cursor=cursor, private=False)
     except InvalidCursor as error:
         raise CliError(Exit.USAGE, f"--cursor: {error}") from None

@@ -107,13 +107,9 @@ def _time(text: str | None) -> Any:
 
 
 def _publisher() -> Any:
-    from interlock.engine.clients import connect
-    from interlock.engine.publishing import Publisher
-    from interlock.engine.store import Store
+    from interlock.statecharts.sealed_commands import sealing_publisher
 
-    used = settings()
-    client = connect(used)
-    return Publisher(client, Store.open(client, used).keys)
+    return sealing_publisher(settings())
 
 
 def _print_result(result: dict[str, Any], as_json: bool) -> None:

@@ -60,10 +60,11 @@ class Server:
 
         return cache(lambda version: Machine(self.chart(machine, version)))
 
-    def snapshot(self, machine: str, key: str) -> Snapshot:
-        """An instance's snapshot. Raises CliError: not found, or failed where it is corrupt."""
+    def snapshot(self, machine: str, key: str, *, private: bool = False) -> Snapshot:
+        """An instance's snapshot; ``private``: with its private fields opened. Raises CliError: not found, or failed
+        where it is corrupt."""
         try:
-            return self.stored(machine, key)
+            return self.stored(machine, key, private=private)
         except CorruptSnapshot as error:
             raise CliError(
                 Exit.FAILED,
@@ -71,9 +72,9 @@ class Server:
                 f"`interlock replay {machine}/{key}` shows what its history makes of it.",
             ) from None
 
-    def stored(self, machine: str, key: str) -> Snapshot:
+    def stored(self, machine: str, key: str, *, private: bool = True) -> Snapshot:
         """The same, for those who can do without it: raises CorruptSnapshot, and CliError (not found)."""
-        found = self.store.snapshot(machine, key)
+        found = self.store.snapshot(machine, key, private=private)
         if found is None:
             raise CliError(
                 Exit.NOT_FOUND,

@@ -251,10 +251,13 @@ class Chart:
     """Every state by its path, the root included, in document order."""
     public_fields: tuple[str, ...] = field(init=False)
     """Names of the context fields that may be shown, in the file's order."""
+    listed_by: tuple[str, ...] = field(init=False)
+    """``index`` without private fields: their values would stand in the names of keys."""
 
     def __post_init__(self) -> None:
         shown = tuple(name for name, declared in self.context.items() if declared.public)
         object.__setattr__(self, "public_fields", shown)
+        object.__setattr__(self, "listed_by", tuple(name for name in self.index if name in shown))
 
 
 INVOKE_DONE = "done.invoke."

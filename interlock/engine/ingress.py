@@ -19,6 +19,7 @@ from interlock.engine.errors import CommandRefused, ErrorClass
 from interlock.engine.ids import command_id_from_entry, fingerprint
 from interlock.engine.keys import Keys
 from interlock.engine.messages import MAX_ID_LENGTH, Command, Error, format_time, is_printable
+from interlock.engine.sealing import may_hold_sealed
 
 COMMAND = b"c"
 EXCLUSIVE = b"x"
@@ -57,7 +58,7 @@ def admit(keys: Keys, entry_id: str, fields: Mapping[bytes, bytes], max_bytes: i
             "malformed", "no_command_field", f"the entry has {names or 'no field'}: XADD it as `command`"
         )
         return _reject(keys, entry_id, b"", {}, error)
-    if len(raw) > max_bytes:
+    if len(raw) > (_sealed_limit(max_bytes) if may_hold_sealed(raw) else max_bytes):
         # Still parsed where that is cheap, so that the sender gets an answer under the command's id.
         body = read_object(raw) if len(raw) <= _PARSE_LIMIT else None
         error = Error(
@@ -121,6 +122,11 @@ def parse_command(keys: Keys, raw: bytes) -> Command:
             {"field": "reply_to"},
         )
     return command
+
+
+def _sealed_limit(max_bytes: int) -> int:
+    """Sealed, a value is a third longer: a command that may be published in clear may be published sealed too."""
+    return max_bytes * 4 // 3 + _KEPT_BYTES
 
 
 def body_fingerprint(body: Mapping[str, Any]) -> str:

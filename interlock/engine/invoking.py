@@ -19,6 +19,7 @@ from interlock.engine.step import Step
 class Run:
     """A run as it is stored until its outcome is published. ``invoke``: the id that the chart gives it.
 
+    ``input``: a text where it is sealed (`stored_forms`).
     ``attempts``: how often at most; ``interval_ms`` before the second, ``backoff`` times as long each after.
     """
 
@@ -27,7 +28,7 @@ class Run:
     key: str
     invoke: str
     function: str
-    input: dict[str, Any]
+    input: dict[str, Any] | str
     attempts: int
     interval_ms: int
     backoff: float

@@ -6,7 +6,8 @@ script may touch them. JSON is UTF-8. Times in keys are Unix milliseconds.
 Shared by all (prefix ``interlock``):
 
 ==============================  ======  =================================================================
-``<prefix>:commands``           stream  ingress; field ``command`` = the command's JSON. Anyone, and the commit
+``<prefix>:commands``           stream  ingress; field ``command`` = the command's JSON, private data sealed where its
+                                        publisher has the key. Anyone, and the commit
                                         what charts send; the pump trims
 ``<prefix>:result:<id>``        string  the result's JSON; expires. The commit
 ``<prefix>:command:<id>``       string  fingerprint of the body first seen under this id, or ``cancelled``;
@@ -43,19 +44,22 @@ Of a partition (prefix ``{<prefix>:<p>}``):
 ``:lease``                      string  fencing token of the owner; expires. acquire, commit, release
 ``:deliver:lease``              string  the same for the deliveries
 ``:wake``                       string  a drain job is on its way; expires. append, the sweeper
-``:instance:<machine>/<key>``   string  the snapshot's JSON. The commit
-``:history:<machine>/<key>``    list    one entry's JSON a version. The commit
+``:instance:<machine>/<key>``   string  the snapshot's JSON, private fields sealed. The commit
+``:history:<machine>/<key>``    list    one entry's JSON a version, private data sealed. The commit
 ``:timers``                     zset    ``[machine, key, timer id]`` JSON by due time. The commit; due moves
-``:later``                      zset    commands with ``not_before`` by that time. The commit; due moves
-``:runs``                       hash    ``<run id>`` = JSON of a run of an invoked function. The commit; settle
+``:later``                      zset    commands with ``not_before`` by that time, private data sealed. The
+                                        commit; due moves
+``:runs``                       hash    ``<run id>`` = JSON of a run of an invoked function, its input sealed
+                                        where the chart keeps anything private. The commit; settle
 ``:runs:attempts``              hash    ``<run id>`` = attempts begun. claim; the commit and settle remove
 ``:runs:due``                   zset    run ids by the time of their next attempt. The commit, claim, settle
 ``:outbox``                     stream  ``event`` = CloudEvents JSON, the partition's event log. The commit;
                                         the pump trims what is old and dispatched
-``:dead``                       stream  ``letter`` = JSON {at, error, raw}: what could not be applied. The commit
+``:dead``                       stream  ``letter`` = JSON {at, error, raw}: what could not be applied; ``raw`` is
+                                        sealed where a chart keeps anything private. The commit
 ``:index:<machine>``            zset    all keys of a machine, score 0 (ordered by bytes). The commit
 ``:index:<machine>:state:<s>``  zset    keys that are in state ``s`` (every active state, not only atomic ones)
-``:index:<machine>:<f>=<v>``    zset    keys whose indexed context field ``f`` is ``v`` (JSON). The commit
+``:index:<machine>:<f>=<v>``    zset    keys whose indexed public context field ``f`` is ``v`` (JSON). The commit
 ``:delivery:<id>``              string  a delivery's JSON; expires when it is finished. Dispatch, deliver
 ``:delivery:<id>:attempts``     list    one attempt's JSON each; expires likewise. Deliver
 ``:deliveries:due``             zset    webhook ids by the time of their earliest attempt, 0 to cancel what

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from secrets import token_urlsafe
 from time import monotonic
@@ -18,12 +18,21 @@ from interlock.engine.messages import format_time
 _WAIT_SLICE_SECONDS = 2.0
 
 
+SealData = Callable[[str, str, str, Mapping[str, Any]], Mapping[str, Any]]
+"""``(machine, key, name, data)`` -> the data with its private fields sealed."""
+
+
 class Publisher:
     """Publishes to one deployment. Safe to share between threads, as its client is."""
 
-    def __init__(self, client: redis.Redis, keys: Keys | None = None) -> None:
+    def __init__(
+        self, client: redis.Redis, keys: Keys | None = None, seal_data: SealData | None = None
+    ) -> None:
+        """``seal_data``: seals what is private before it leaves the process (`sealing_publisher`); without it data
+        stands in the ingress as it is given."""
         self._client = client
         self._keys = keys or Keys()
+        self._seal_data = seal_data
 
     def publish(
         self,
@@ -44,8 +53,11 @@ class Publisher:
         """Publish a command; returns its id (a new UUIDv7 where ``id`` is None).
 
         Name an ``id`` of your own to publish again after a failure: it is applied once. ``actor``:
-        ``{"id", "kind", "permissions"}``. Raises redis.RedisError where the server does not take it.
+        ``{"id", "kind", "permissions"}``. Raises redis.RedisError where the server does not take it,
+        and what ``seal_data`` raises.
         """
+        if data and self._seal_data:
+            data = self._seal_data(machine, key, name, data)
         command_id = id if id is not None else str(uuid_utils.uuid7())
         command: dict[str, Any] = {"machine": machine, "key": key, "name": name, "id": command_id}
         optional = {

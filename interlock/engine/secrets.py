@@ -1,4 +1,5 @@
-"""Webhook secrets at rest: AES-256-GCM under a key of the configuration, never of the database.
+"""Secrets at rest: under a key of the configuration, never of the database. Webhooks' own with AES-256-GCM,
+private fields of instances as `sealing` does it.
 
 The key is ``INTERLOCK_SECRET_KEY``, else the file ``INTERLOCK_SECRET_KEY_FILE``, which is made (mode 0600)
 where it does not exist. Each ciphertext names its key and is bound to its webhook, so that one cannot be
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from interlock.engine.errors import InterlockError
 from interlock.engine.keys import Keys
+from interlock.engine.sealing import Sealer
 from interlock.engine.settings import Settings
 
 KEY_BYTES = 32
@@ -43,6 +45,7 @@ class SecretKey:
 
     id: str
     _cipher: AESGCM = field(repr=False)
+    _raw: bytes = field(repr=False)
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> SecretKey:
@@ -52,7 +55,11 @@ class SecretKey:
                 "make one with `python -c 'import base64, os; "
                 "print(base64.urlsafe_b64encode(os.urandom(32)).decode())'`"
             )
-        return cls(hashlib.sha256(raw).hexdigest()[:8], AESGCM(raw))
+        return cls(hashlib.sha256(raw).hexdigest()[:8], AESGCM(raw), raw)
+
+    def sealer(self) -> Sealer:
+        """What seals private fields, under a key derived from this one."""
+        return Sealer(self._raw)
 
     def encrypt(self, plain: bytes, webhook_id: str) -> str:
         """``v1.<key id>.<base64 of nonce and ciphertext>``, readable only under the same webhook id."""
@@ -73,6 +80,10 @@ class SecretKey:
             raise SecretKeyWrong(
                 f"the stored secret of webhook {webhook_id} was changed or moved: remove it and add it again"
             ) from None
+
+
+KEY_FAULTS = (SecretKeyWrong, SecretKeyInvalid)
+"""What is wrong with this process and not with the data: set the key right, and all goes on."""
 
 
 def load_key(settings: Settings) -> SecretKey:
@@ -99,7 +110,7 @@ def claim_key(client: redis.Redis, keys: Keys, key: SecretKey) -> None:
 
 def _wrong_key(stored: str, configured: str) -> str:
     return (
-        f"webhook secrets are stored under key {stored}, and this process has key {configured}: set "
+        f"secrets are stored under key {stored}, and this process has key {configured}: set "
         "INTERLOCK_SECRET_KEY (or INTERLOCK_SECRET_KEY_FILE) to the key that the other processes use"
     )
 

@@ -20,9 +20,13 @@ import structlog
 from interlock.engine.chart import Chart
 from interlock.engine.errors import InterlockError, ServerUnreachable
 from interlock.engine.keys import Keys, PartitionKeys
+from interlock.engine.sealing import NotOpened, may_hold_sealed
+from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.settings import Settings
 from interlock.engine.snapshot import CorruptSnapshot, Snapshot
 from interlock.engine.stored import read_entry, read_letter, read_snapshot
+from interlock.engine.stored_forms import open_entry, open_letter, open_snapshot
+from interlock.engine.vault import Vault
 
 _AT_ONCE = 500
 _CHUNK = 100
@@ -53,11 +57,16 @@ class Page:
 
 
 class Store:
-    """The state of one deployment, as `Store.open` finds it."""
+    """The state of one deployment, as `Store.open` finds it.
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+    Private values are opened where they are read, unless ``private=False`` says that they are cut anyway: then
+    they stay sealed, and the key is not needed. Where it is, it raises SecretKeyWrong and SecretKeyInvalid.
+    """
+
+    def __init__(self, client: redis.Redis, keys: Keys, settings: Settings) -> None:
         self.client = client
         self.keys = keys
+        self.vault = Vault(client, keys, settings)
 
     @classmethod
     def open(cls, client: redis.Redis, settings: Settings, *, found: bool = False) -> Store:
@@ -82,18 +91,18 @@ class Store:
                 raise
             raw = b"a foreign type"
         if raw is None:
-            return cls(client, Keys(settings.prefix, settings.partitions))
+            return cls(client, Keys(settings.prefix, settings.partitions), settings)
         if not raw.isdigit() or not int(raw):
             raise ForeignDeployment(
                 f"the key {meta!r} holds no number of partitions of ours: look who wrote it, or take another prefix"
             )
-        return cls(client, Keys(settings.prefix, int(raw)))
+        return cls(client, Keys(settings.prefix, int(raw)), settings)
 
     def partitions(self) -> Iterator[PartitionKeys]:
         """The keys of every partition, in order."""
         return (self.keys.partition(number) for number in range(self.keys.partitions))
 
-    def snapshot(self, machine: str, key: str) -> Snapshot | None:
+    def snapshot(self, machine: str, key: str, *, private: bool = True) -> Snapshot | None:
         """The instance, or None. Raises CorruptSnapshot, which names the key in Redis."""
         name = self.keys.of_instance(machine, key).instance(machine, key)
         try:
@@ -102,10 +111,17 @@ class Store:
             if not _is_foreign(error):
                 raise
             raise CorruptSnapshot(f"the key {name!r} holds a foreign type") from error
-        return None if raw is None else read_snapshot(name, machine, key, raw)
+        return None if raw is None else self._read(name, machine, key, raw, private=private)
+
+    def _read(self, name: str, machine: str, key: str, raw: bytes, *, private: bool) -> Snapshot:
+        snapshot = read_snapshot(name, machine, key, raw)
+        try:
+            return open_snapshot(self.vault.opener, snapshot, raw) if private else snapshot
+        except NotOpened as error:
+            raise CorruptSnapshot(f"the key {name!r} holds what was not sealed there: {error}") from error
 
     def history(
-        self, machine: str, key: str, first: int = 1, limit: int | None = None
+        self, machine: str, key: str, first: int = 1, limit: int | None = None, *, private: bool = True
     ) -> list[dict[str, Any]]:
         """The history from version ``first`` on, at most ``limit`` entries; empty where there is no instance.
 
@@ -120,7 +136,17 @@ class Store:
                 raise
             log.error("foreign_data", key=name)
             return []
-        return _sound(name, map(read_entry, raws))
+        read = (self._read_entry(machine, key, raw, private=private) for raw in raws)
+        return _sound(name, read)
+
+    def _read_entry(self, machine: str, key: str, raw: bytes, *, private: bool) -> dict[str, Any] | None:
+        entry = read_entry(raw)
+        try:
+            if entry is None or not private or not may_hold_sealed(raw):
+                return entry
+            return open_entry(self.vault.opener, machine, key, entry)
+        except NotOpened:
+            return None
 
     def page(
         self,
@@ -130,6 +156,7 @@ class Store:
         where: Mapping[str, Any] | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        private: bool = True,
     ) -> Page:
         """Instances of a machine in the order of their keys' bytes.
 
@@ -140,7 +167,7 @@ class Store:
         found: list[Snapshot] = []
         while True:
             keys = self._keys_after(machine, state, after, max(limit, _CHUNK))
-            for snapshot in self._snapshots(machine, keys):
+            for snapshot in self._snapshots(machine, keys, private=private):
                 if all(snapshot.context.get(name) == value for name, value in (where or {}).items()):
                     found.append(snapshot)
                     if len(found) > limit:
@@ -149,11 +176,11 @@ class Store:
                 return Page(found, None)
             after = keys[-1]
 
-    def instances(self, machine: str) -> Iterator[Snapshot]:
+    def instances(self, machine: str, *, private: bool = True) -> Iterator[Snapshot]:
         """All instances of a machine, in the order of their keys' bytes, read page by page."""
         cursor = None
         while True:
-            page = self.page(machine, limit=_AT_ONCE, cursor=cursor)
+            page = self.page(machine, limit=_AT_ONCE, cursor=cursor, private=private)
             yield from page.instances
             cursor = page.next
             if cursor is None:
@@ -168,7 +195,7 @@ class Store:
         lists = cast(list[list[bytes]], pipeline.execute())
         return heapq.nsmallest(limit, heapq.merge(*lists))
 
-    def _snapshots(self, machine: str, raw_keys: list[bytes]) -> Iterable[Snapshot]:
+    def _snapshots(self, machine: str, raw_keys: list[bytes], *, private: bool) -> Iterable[Snapshot]:
         pipeline = self.client.pipeline(transaction=False)
         names: list[tuple[str, str]] = []
         for raw_key in raw_keys:
@@ -180,7 +207,9 @@ class Store:
                 raise raw
             try:
                 if raw is not None:
-                    yield read_snapshot(name, machine, key, b"" if isinstance(raw, Exception) else raw)
+                    yield self._read(
+                        name, machine, key, b"" if isinstance(raw, Exception) else raw, private=private
+                    )
             except CorruptSnapshot:
                 log.error("foreign_data", key=name)
 
@@ -234,16 +263,26 @@ class Store:
     def dead_letters(self, limit: int = 50) -> list[dict[str, Any]]:
         """The newest dead letters of every partition, newest first: ``{at, id, machine, key, error, raw}``.
 
-        ``raw`` is what was published, private data too. What is no letter of ours is left out, and logged.
+        ``raw`` is what was published, private data too; it stays sealed where the key is not here. What is no
+        letter of ours is left out, and logged.
         """
         pipeline = self.client.pipeline(transaction=False)
         for keys in self.partitions():
             pipeline.xrevrange(keys.dead, count=limit)
         letters: list[dict[str, Any]] = []
         for number, entries in enumerate(pipeline.execute()):
-            read = (read_letter(f"{number}:{entry_id.decode()}", fields) for entry_id, fields in entries)
+            read = (
+                self._read_letter(f"{number}:{entry_id.decode()}", fields) for entry_id, fields in entries
+            )
             letters += _sound(self.keys.partition(number).dead, read)
         return sorted(letters, key=lambda letter: str(letter["at"]), reverse=True)[:limit]
+
+    def _read_letter(self, letter_id: str, fields: Mapping[bytes, bytes]) -> dict[str, Any] | None:
+        letter = read_letter(letter_id, fields)
+        try:
+            return letter and open_letter(self.vault.opener, letter)
+        except (*KEY_FAULTS, NotOpened):
+            return letter
 
     def earliest_timer_ms(self) -> int | None:
         """When the first of all running timers is due, in Unix milliseconds; None where none runs."""

@@ -13,18 +13,21 @@ from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.gateway.commanding import MAX_WAITING, CommandPort
 from interlock.statecharts.registered import RegisteredCharts
+from interlock.statecharts.sealed_commands import CommandSealer
 
 _QUICK_CONNECTIONS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class ServedDeployment:
-    """``store`` and ``charts`` block: they are for routes that run in a thread (``def``, not ``async def``)."""
+    """``store``, ``charts`` and ``sealer`` block: they are for routes that run in a thread (``def``, not
+    ``async def``)."""
 
     settings: Settings
     store: Store
     charts: RegisteredCharts
     commands: CommandPort
+    sealer: CommandSealer
     quick: redis.asyncio.Redis
     waiting: redis.asyncio.Redis
 
@@ -35,11 +38,13 @@ class ServedDeployment:
         # The waiting ones have a pool of their own, so that they never hold up who asks for a token. The few
         # more connections are for publishing without waiting.
         waiting = connect_async(settings, connections=MAX_WAITING + _QUICK_CONNECTIONS)
+        charts = RegisteredCharts(store)
         return cls(
             settings=settings,
             store=store,
-            charts=RegisteredCharts(store),
+            charts=charts,
             commands=CommandPort(waiting, store.keys),
+            sealer=CommandSealer(store, charts),
             quick=connect_async(settings, connections=_QUICK_CONNECTIONS),
             waiting=waiting,
         )

@@ -15,6 +15,7 @@ from interlock.engine.includes import PART_SUFFIX
 from interlock.engine.loader import load_chart, parse_chart, read_source
 from interlock.engine.machine import Machine
 from interlock.engine.policy import POLICY_SUFFIX, Policy, Rule, parse_policy
+from interlock.engine.private_fields import PrivateFields
 from interlock.engine.yaml_source import raise_findings
 from interlock.statecharts.functions import FUNCTIONS
 
@@ -52,6 +53,7 @@ class Catalog:
         self._charts: dict[tuple[str, int], Chart] = {}
         self._newest: dict[str, int] = {}
         self._machines: dict[tuple[str, int], Machine] = {}
+        self._private: PrivateFields | None = None
         for chart in charts:
             self._add(chart)
 
@@ -94,6 +96,14 @@ class Catalog:
         """Every chart, by id and then by version."""
         return [self._charts[name] for name in sorted(self._charts)]
 
+    @property
+    def private(self) -> PrivateFields:
+        """What the charts keep private, those too that were read from where they were registered."""
+        if self._private is None:
+            compiled = {name: machine.chart for name, machine in self._machines.items()}
+            self._private = PrivateFields((compiled | self._charts).values())
+        return self._private
+
     def machine(self, chart_id: str, version: int | None = None) -> Machine | None:
         """The compiled chart; None where there is no such chart.
 
@@ -105,6 +115,7 @@ class Catalog:
         machine = self._machines.get(name)
         if machine is None and (chart := self._charts.get(name) or self._read_registered(name)):
             machine = self._machines[name] = Machine(chart, self._rules(chart))
+            self._private = None
         return machine
 
     def _rules(self, chart: Chart) -> Mapping[str, Sequence[Rule]]:

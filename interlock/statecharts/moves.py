@@ -24,6 +24,7 @@ from interlock.engine.publishing import Publisher
 from interlock.engine.snapshot import Snapshot
 from interlock.engine.store import Store
 from interlock.statecharts.registered import RegisteredCharts
+from interlock.statecharts.sealed_commands import CommandSealer
 
 AT_ONCE = 500
 """Instances read at once, and moves that wait for their answer at once."""
@@ -85,10 +86,10 @@ def survey(
 def survey_undo(store: Store, machine: str, to: int, only_from: int | None = None) -> Survey:
     """What taking back the moves to version ``to`` would do. ``only_from``: only of those that came from there."""
     found = Survey()
-    for snapshot in store.instances(machine):
+    for snapshot in store.instances(machine, private=False):
         if snapshot.chart_version != to:
             continue
-        last = store.history(machine, snapshot.key, snapshot.version)
+        last = store.history(machine, snapshot.key, snapshot.version, private=False)
         cause = last[-1]["command"] if last else {}
         if cause.get("name") != MIGRATE or cause["data"].get("undo"):
             found.stay += 1
@@ -103,7 +104,7 @@ def apply_moves(
 ) -> Outcome:
     """Send each instance its command and wait for the answers, at most ``patience_seconds`` for the next one."""
     outcome = Outcome()
-    publisher = Publisher(store.client, store.keys)
+    publisher = Publisher(store.client, store.keys, CommandSealer(store))
     run = str(uuid_utils.uuid7())
     for start in range(0, len(moves), AT_ONCE):
         chunk = moves[start : start + AT_ONCE]

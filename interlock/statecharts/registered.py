@@ -6,13 +6,14 @@ Whoever shows an instance reads the chart from here, not from his own disk: the 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from interlock.engine.chart import Chart
 from interlock.engine.errors import ChartError, InterlockError
 from interlock.engine.loader import parse_chart
 from interlock.engine.migration_command import MIGRATE
+from interlock.engine.private_fields import has_private
 from interlock.engine.snapshot import Snapshot
 from interlock.engine.store import Store
 from interlock.statecharts.functions import FUNCTIONS
@@ -90,6 +91,18 @@ class RegisteredCharts:
             data = {field: value for field, value in given.items() if field not in hidden}
             shown["command"] = {"id": command["id"], "name": name, "data": data}
         return shown
+
+    def private_data(self, machine: str, command: str, fields: Iterable[str]) -> Collection[str]:
+        """Those of a command's data fields that are to be sealed; none where no version keeps anything private."""
+        versions = [
+            name for name, text in self._current(None).items() if name[0] == machine and "public" in text
+        ]
+        try:
+            if not any(has_private(self.chart(*name)) for name in versions):
+                return ()
+        except ChartError:  # of what cannot be read here, nobody knows what is private
+            return set(fields)
+        return self._private_data(machine, command, fields)
 
     def _private_data(self, machine: str, command: str, fields: Iterable[str]) -> set[str]:
         """Those of a command's data fields that some version of the chart calls private, or that none declares.

@@ -6,7 +6,7 @@ The commands of one instance build on one another within the batch; the instance
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,11 +23,24 @@ from interlock.engine.fencing import Operation
 from interlock.engine.keys import Keys, PartitionKeys
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Command, Error, Result, Status, format_time, parse_time, time_to_ms
-from interlock.engine.migration_command import MIGRATE, migrate, versions_of
+from interlock.engine.migration_command import MIGRATE, is_undo, migrate, versions_of
 from interlock.engine.outages import due_despite
 from interlock.engine.outcome import Decision, refused
+from interlock.engine.private_fields import PrivateFields
+from interlock.engine.sealing import FindSealer, Known, NotOpened
 from interlock.engine.snapshot import CorruptSnapshot, DelayedSend, Snapshot, Timer
 from interlock.engine.step import EndlessStep
+from interlock.engine.stored_forms import (
+    open_entry,
+    open_snapshot,
+    sealed_body,
+    stored_command,
+    stored_entry,
+    stored_letter,
+    stored_move,
+    stored_run,
+    stored_snapshot,
+)
 from interlock.workers.items import Address, Item
 
 log = structlog.get_logger()
@@ -52,12 +65,16 @@ FindMachine = Callable[[str, int | None], Machine | None]
 
 @dataclass(slots=True)
 class _Instance:
-    """An instance within the batch: what was stored, what it is now, what the batch adds to it."""
+    """An instance within the batch: what was stored, what it is now, what the batch adds to it.
+
+    ``before`` and ``now`` are in clear, ``entries`` as they are stored; ``known``: context fields that are sealed.
+    """
 
     before: Snapshot | None
     now: Snapshot | None
     broken: str = ""
     entries: list[bytes] = field(default_factory=list)
+    known: Known = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -67,8 +84,9 @@ class Batch:
     ``snapshots``: stored bytes by address; ``marks``: fingerprints already stored, by command id;
     ``results``: their first results; ``last_entries``: of the histories of those that a migration is to be
     undone for; ``broken``: addresses whose keys somebody else has written to; ``outages``: (begin, end) in Unix
-    milliseconds, where a timer is among the items; ``out_of_time``: asked after each
-    item. ``taken``: how many items were decided.
+    milliseconds, where a timer is among the items; ``find_sealer``: asked where something private is to be opened
+    or sealed, by what ``private`` says; ``out_of_time``: asked after each item. What ``find_sealer`` raises ends the
+    batch: it is no fault of a command. ``taken``: how many items were decided.
     """
 
     keys: Keys
@@ -78,6 +96,8 @@ class Batch:
     now: datetime
     result_ttl_seconds: int
     max_snapshot_bytes: int
+    find_sealer: FindSealer
+    private: PrivateFields
     snapshots: Mapping[Address, bytes | None] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
     results: dict[str, bytes] = field(default_factory=dict)
@@ -131,8 +151,10 @@ class Batch:
             raw = self.snapshots.get(address)
             known = self._instances[address] = _Instance(None, None)
             try:
-                known.before = known.now = Snapshot.from_bytes(raw) if raw is not None else None
-            except CorruptSnapshot as error:
+                if raw is not None:
+                    stored = Snapshot.from_bytes(raw)
+                    known.before = known.now = open_snapshot(self.find_sealer, stored, raw, known.known)
+            except (CorruptSnapshot, NotOpened) as error:
                 known.broken = str(error)
             if address in self.broken:
                 known.broken = "a key of this instance holds a foreign type"
@@ -141,18 +163,18 @@ class Batch:
     def _command(self, item: Item, command: Command) -> None:
         if command.not_before and command.not_before > self.now:
             score = time_to_ms(command.not_before) + 1
-            self._operations.append(("ZADD", self.partition.later, score, item.raw))
+            self._operations.append(("ZADD", self.partition.later, score, self._stored_raw(item, command)))
             return
         instance = self._instance((command.machine, command.key))
         decision = self._decision(item, command, instance)
         if decision.snapshot is not None:
-            self._apply(instance, decision)
+            self._apply(instance, decision, self._stored_entry(item, command, instance, decision))
         self._answer(item, decision.result, command.reply_to)
 
     def _decision(self, item: Item, command: Command, instance: _Instance) -> Decision:
         # Outside of the `try`: a server that goes away while a chart is looked up is no fault of the command.
         machine = self.find_machine(command.machine, instance.now.chart_version if instance.now else None)
-        versions = self._versions(command, instance) if command.name == MIGRATE else {}
+        versions, last = self._versions(command, instance), self._last_entry(command, instance)
         if instance.broken:
             log.error("instance_broken", machine=command.machine, key=command.key, reason=instance.broken)
             return self._dead_command(item, command, f"{command.machine}/{command.key}: {instance.broken}")
@@ -168,9 +190,7 @@ class Batch:
             if item.in_flight:
                 return refused(command.id, _in_flight(command), instance.now, command.machine, command.key)
             if command.name == MIGRATE:
-                decision = migrate(
-                    versions.get, instance.now, command, self.now, self._last_entry(command, instance)
-                )
+                decision = migrate(versions.get, instance.now, command, self.now, last)
             else:
                 decision = decide(machine, instance.now, command, self.now)
             self._check_size(decision)
@@ -191,13 +211,42 @@ class Batch:
         return Decision(Result(command.id, Status.DEAD, command.machine, command.key, None, None, [], error))
 
     def _versions(self, command: Command, instance: _Instance) -> dict[int, Machine | None]:
-        wanted = versions_of(command, instance.now)
+        wanted = versions_of(command, instance.now) if command.name == MIGRATE else ()
         return {version: self.find_machine(command.machine, version) for version in wanted}
 
     def _last_entry(self, command: Command, instance: _Instance) -> Mapping[str, object] | None:
+        if not is_undo(command):
+            return None
         stored = self.last_entries.get((command.machine, command.key))
         raw = instance.entries[-1] if instance.entries else stored
-        return orjson.loads(raw) if raw else None
+        try:
+            entry = orjson.loads(raw) if raw else None
+            return open_entry(self.find_sealer, command.machine, command.key, entry) if entry else None
+        except (ValueError, TypeError, KeyError, AttributeError, NotOpened) as error:
+            instance.broken = (
+                instance.broken or f"its last history entry cannot be read: {type(error).__name__}"
+            )
+            return None
+
+    def _stored_entry(self, item: Item, command: Command, instance: _Instance, decision: Decision) -> bytes:
+        """The history entry of what ``command`` did to ``instance``, which is not there yet."""
+        assert decision.entry is not None
+        names = self._private_data(command)
+        entry = stored_entry(self.find_sealer, command, decision.entry, names, item.known)
+        old = self._machine_of(instance.now) if command.name == MIGRATE and instance.now else None
+        if old is None or instance.now is None:
+            return entry
+        return stored_move(self.find_sealer, old, instance.now, entry, instance.known)
+
+    def _stored_raw(self, item: Item, command: Command) -> bytes:
+        """A command that is not applied yet, as it is kept."""
+        return stored_command(self.find_sealer, command, item.raw, self._private_data(command), item.known)
+
+    def _private_data(self, command: Command) -> Collection[str]:
+        return self.private.of_data(command.machine, command.name, command.data) if command.data else ()
+
+    def _machine_of(self, snapshot: Snapshot) -> Machine | None:
+        return self.find_machine(snapshot.machine, snapshot.chart_version)
 
     def _unknown_machine(self, command: Command, instance: _Instance) -> Error:
         if instance.now:
@@ -212,25 +261,36 @@ class Batch:
             ErrorClass.UNKNOWN_MACHINE, "unknown_machine", f"no chart has the id {command.machine!r}"
         )
 
-    def _apply(self, instance: _Instance, decision: Decision) -> None:
-        assert decision.entry is not None
+    def _apply(self, instance: _Instance, decision: Decision, entry: bytes | None) -> None:
+        """``entry``: of the history, as it is stored."""
+        assert entry is not None
         instance.now = decision.snapshot
-        instance.entries.append(decision.entry)
+        instance.entries.append(entry)
         for event in decision.events:
             self._operations.append(("XADD", self.partition.outbox, "*", "event", event))
         self.events += len(decision.events)
         for command in decision.sends:
-            self._operations.append(("XADD", self.keys.commands, "*", "command", command))
+            self._operations.append(("XADD", self.keys.commands, "*", "command", self._stored_send(command)))
         for send in decision.cancelled:
             self._withdraw(send)
         for run in decision.runs:
-            self._operations.append(("HSET", self.partition.runs, run.id, run.to_bytes()))
+            secret = self.private.keeps_secrets(run.machine)
+            stored = stored_run(self.find_sealer, run, secret=secret)
+            self._operations.append(("HSET", self.partition.runs, run.id, stored))
             self._operations.append(("ZADD", self.partition.runs_due, time_to_ms(self.now), run.id))
         for stopped in decision.stopped:
             for name in (self.partition.runs, self.partition.run_attempts):
                 self._operations.append(("HDEL", name, stopped.id))
             self._operations.append(("ZREM", self.partition.runs_due, stopped.id))
         self.runs += len(decision.runs)
+
+    def _stored_send(self, raw: bytes) -> bytes:
+        """A command that a step sends, as it goes on the stream."""
+        if not self.private.any:
+            return raw
+        body = orjson.loads(raw)
+        names = self.private.of_data(body["machine"], body["name"], body.get("data", ()))
+        return sealed_body(self.find_sealer, raw, names) if names else raw
 
     def _withdraw(self, send: DelayedSend) -> None:
         """Take the id of a command that waits elsewhere, unless it was applied meanwhile: it comes as a duplicate."""
@@ -273,7 +333,7 @@ class Batch:
             self._timer_failed(item, address, fault)
             return
         if decision:
-            self._apply(instance, decision)
+            self._apply(instance, decision, decision.entry)
             self.counters["timers"] += 1
 
     def _fire_before(self, machine: Machine, instance: _Instance, timer: Timer, due_ms: int) -> None:
@@ -290,7 +350,7 @@ class Batch:
                 decision = fire(machine, instance.now, earlier.id, self.now)
                 if decision is not None:
                     self._check_size(decision)
-                    self._apply(instance, decision)
+                    self._apply(instance, decision, decision.entry)
                     self.counters["timers"] += 1
 
     def _due_ms(self, machine: Machine | None, timer: Timer) -> int:
@@ -380,13 +440,14 @@ class Batch:
 
     def _dead(self, item: Item, error: Error) -> None:
         machine, key = item.address or (None, None)
+        raw = item.raw[:65_536].decode("utf-8", "replace")
         letter = {
             "at": format_time(self.now),
             "id": item.id,
             "machine": machine,
             "key": key,
             "error": error.as_dict(),
-            "raw": item.raw[:65_536].decode("utf-8", "replace"),
+            "raw": stored_letter(self.find_sealer, raw, secret=self.private.any and not item.timer),
         }
         dead = self.partition.dead
         self._operations.append(
@@ -398,7 +459,10 @@ class Batch:
         before, now = instance.before, instance.now
         assert now is not None
         ops, partition = self._operations, self.partition
-        ops.append(("SET", partition.instance(machine, key), now.to_bytes()))
+        compiled = self._machine_of(now)
+        assert compiled is not None
+        stored = stored_snapshot(self.find_sealer, compiled, now, instance.known)
+        ops.append(("SET", partition.instance(machine, key), stored))
         # A snapshot and a history that do not fit together are no ground to build on: see `ForeignData`.
         ops.append(("=LLEN", partition.history(machine, key), before.version if before else 0))
         ops.append(("RPUSH", partition.history(machine, key), *instance.entries))
@@ -414,15 +478,16 @@ class Batch:
         self._index(machine, key, before, now)
 
     def _index(self, machine: str, key: str, before: Snapshot | None, now: Snapshot) -> None:
-        old = self._indexes(machine, before) if before else set()
+        old = self._indexes(machine, before, private=True) if before else set()
         new = self._indexes(machine, now)
         self._operations += [("ZREM", name, key) for name in sorted(old - new)]
         self._operations += [("ZADD", name, 0, key) for name in sorted(new - old)]
 
-    def _indexes(self, machine: str, snapshot: Snapshot) -> set[str]:
+    def _indexes(self, machine: str, snapshot: Snapshot, *, private: bool = False) -> set[str]:
+        """``private``: with the fields that are not listed by, as older versions of ours did it."""
         compiled = self.find_machine(machine, snapshot.chart_version)
         assert compiled is not None
-        return _index_keys(compiled, self.partition, snapshot)
+        return _index_keys(compiled, self.partition, snapshot, private=private)
 
 
 def _in_flight(command: Command) -> Error:
@@ -430,7 +495,7 @@ def _in_flight(command: Command) -> Error:
     return Error(ErrorClass.IN_FLIGHT, f"{command.name}_in_flight", message)
 
 
-def _index_keys(machine: Machine, partition: PartitionKeys, snapshot: Snapshot) -> set[str]:
+def _index_keys(machine: Machine, partition: PartitionKeys, snapshot: Snapshot, *, private: bool) -> set[str]:
     """The index sets that hold an instance at this snapshot."""
     names: set[str] = set()
     for path in snapshot.state:
@@ -438,6 +503,6 @@ def _index_keys(machine: Machine, partition: PartitionKeys, snapshot: Snapshot) 
         names.update(
             partition.state_index(machine.id, ".".join(parts[:depth])) for depth in range(1, len(parts) + 1)
         )
-    for name in machine.chart.index:
+    for name in machine.chart.index if private else machine.chart.listed_by:
         names.add(partition.field_index(machine.id, name, snapshot.context.get(name)))
     return names

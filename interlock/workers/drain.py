@@ -23,6 +23,7 @@ from interlock.engine.ids import next_entry_id
 from interlock.engine.keys import PartitionKeys
 from interlock.engine.messages import time_from_ms
 from interlock.engine.migration_command import is_undo
+from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.statecharts.catalog import Catalog
@@ -92,6 +93,9 @@ class Drainer:
                     break
         except LeaseLost as loss:
             log.warning("lease_lost", partition=partition, reason=str(loss))
+        except KEY_FAULTS as fault:
+            # Of this process, not of a command: what waits is applied by one that has the key.
+            log.error("partition_blocked", partition=partition, reason=str(fault))
         except (fencing.ForeignData, redis.ResponseError) as foreign:
             # A key of the whole partition: until somebody mends it, this partition waits and the others go on.
             log.error("partition_blocked", partition=partition, reason=str(foreign))
@@ -114,7 +118,7 @@ class Drainer:
             size += sum(len(value) for value in fields.values())
             if items and size > MAX_BATCH_BYTES:
                 break
-            items.append(parse(self._store.keys, fields))
+            items.append(parse(self._store.keys, fields, self._store.vault.opener))
         # The server's clock: one for all workers.
         now = time_from_ms(clock[0] * 1000 + clock[1] // 1000)
         ids = [entry_id.decode() for entry_id, _ in entries[: len(items)]]
@@ -189,6 +193,8 @@ class Drainer:
             read.now,
             self._settings.result_ttl_seconds,
             4 * self._settings.max_command_bytes,
+            self._store.vault.sealer,
+            self._catalog.private,
             snapshots=dict(zip(addresses, stored, strict=False)),
             marks=marks,
             results=results,

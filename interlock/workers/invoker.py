@@ -15,8 +15,11 @@ import structlog
 from interlock.engine.fencing import run_script
 from interlock.engine.invoking import Run
 from interlock.engine.keys import PartitionKeys
+from interlock.engine.sealing import NotOpened
+from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
+from interlock.engine.stored_forms import open_run, sealed_body
 from interlock.statecharts.invocable import Invocable
 
 log = structlog.get_logger()
@@ -27,6 +30,8 @@ CLAIM_MS = (INVOKE_SECONDS + 30) * 1000
 MAX_ERROR = 500
 """Characters of an error that are told to the chart."""
 _ENVELOPE_BYTES = 2048
+KEY_PAUSE_MS = 60_000
+"""How long a run waits that was sealed under a key that is not here."""
 
 
 class Invoker:
@@ -63,10 +68,21 @@ class Invoker:
         if not claimed:
             return False
         raw, attempt = cast("tuple[bytes, int]", claimed)
-        run = Run.from_bytes(raw)
+        stored = Run.from_bytes(raw)
+        try:
+            run = open_run(self._store.vault.opener, stored)
+        except KEY_FAULTS as fault:
+            self._put_back(keys, stored, str(fault))
+            return False
+        except NotOpened as fault:
+            log.error("run_failed", run=stored.id, machine=stored.machine, key=stored.key, reason=str(fault))
+            self._settle(keys, stored, stored.outcome(error="its stored input was not sealed here"))
+            return True
+        secret = run is not stored
         told = log.bind(run=run.id, function=run.function, machine=run.machine, key=run.key, attempt=attempt)
         if attempt > run.attempts:
-            self._settle(keys, run, run.outcome(error="no attempt came to its end: the worker died in each"))
+            died = run.outcome(error="no attempt came to its end: the worker died in each")
+            self._settle(keys, run, died, secret=secret)
             told.error("run_failed", reason="its workers died")
             return True
         try:
@@ -82,8 +98,16 @@ class Invoker:
                 return True
             told.error("run_failed", reason=reason)
             outcome = run.outcome(error=reason.encode("utf-8", "replace").decode())
-        self._settle(keys, run, outcome)
+        self._settle(keys, run, outcome, secret=secret)
         return True
+
+    def _put_back(self, keys: PartitionKeys, run: Run, reason: str) -> None:
+        """A run that this process cannot read is for another; that it was looked at is no attempt."""
+        log.error("run_waits", run=run.id, machine=run.machine, key=run.key, reason=reason)
+        pipeline = self._store.client.pipeline(transaction=True)
+        pipeline.zadd(keys.runs_due, {run.id: self._now_ms() + KEY_PAUSE_MS}, xx=True)
+        pipeline.hincrby(keys.run_attempts, run.id, -1)
+        pipeline.execute()
 
     def _attempt(self, run: Run) -> bytes:
         function = self._functions.get(run.function)
@@ -94,7 +118,9 @@ class Invoker:
             raise ValueError(f"its output is larger than {self._max_bytes} bytes")
         return outcome
 
-    def _settle(self, keys: PartitionKeys, run: Run, outcome: bytes) -> None:
+    def _settle(self, keys: PartitionKeys, run: Run, outcome: bytes, *, secret: bool = False) -> None:
+        if secret:
+            outcome = sealed_body(self._store.vault.sealer, outcome, ("output", "error"))
         names = [keys.runs_due, keys.runs, keys.run_attempts, self._store.keys.commands]
         if not run_script(self._store.client, "settle", names, [run.id, outcome]):
             log.info("run_not_wanted", run=run.id, machine=run.machine, key=run.key)

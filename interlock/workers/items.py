@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
-from interlock.engine.errors import CommandRefused
+from interlock.engine.errors import CommandRefused, ErrorClass
 from interlock.engine.ids import fingerprint
 from interlock.engine.ingress import (
     COMMAND,
@@ -23,6 +23,8 @@ from interlock.engine.ingress import (
 )
 from interlock.engine.keys import Keys, exclusive_slot
 from interlock.engine.messages import Command, Error, format_time
+from interlock.engine.sealing import FindSealer, Known, NotOpened
+from interlock.engine.stored_forms import open_command
 
 Address = tuple[str, str]
 """Machine and key of an instance."""
@@ -34,7 +36,8 @@ class Item:
 
     ``mark``: the fingerprint of the body that came under ``id``. ``slot``: the field of ``:exclusive`` that
     this entry holds. ``in_flight``: an exclusive command that another one's slot keeps out. ``failures``: how
-    often the step of a timer has failed already.
+    often the step of a timer has failed already. ``raw`` is as it came, ``command`` in clear; ``known``: what of
+    its data came sealed.
     """
 
     raw: bytes
@@ -46,6 +49,7 @@ class Item:
     slot: bytes | None = None
     in_flight: bool = False
     failures: int = 0
+    known: Known = field(default_factory=dict)
 
     @property
     def address(self) -> Address | None:
@@ -55,13 +59,16 @@ class Item:
         return self.timer[:2] if self.timer else None
 
 
-def parse(keys: Keys, fields: Mapping[bytes, bytes]) -> Item:
-    """The item in an inbox entry; what is no item of ours becomes a rejected one."""
+def parse(keys: Keys, fields: Mapping[bytes, bytes], find: FindSealer) -> Item:
+    """The item in an inbox entry; what is no item of ours becomes a rejected one.
+
+    ``find``: asked where something came sealed; what it raises but for NotOpened is raised.
+    """
     for name, raw in fields.items():
         if name == COMMAND:
-            return _parse_command(keys, raw)
+            return _parse_command(keys, raw, find)
         if name in (EXCLUSIVE, IN_FLIGHT):
-            return _parse_exclusive(keys, raw, held=name == EXCLUSIVE)
+            return _parse_exclusive(keys, raw, find, held=name == EXCLUSIVE)
         if name == TIMER:
             return _parse_timer(raw)
         if name == REJECTED:
@@ -69,9 +76,10 @@ def parse(keys: Keys, fields: Mapping[bytes, bytes]) -> Item:
     return _foreign(next(iter(fields.values()), b""), "no inbox entry of ours")
 
 
-def _parse_command(keys: Keys, raw: bytes) -> Item:
+def _parse_command(keys: Keys, raw: bytes, find: FindSealer) -> Item:
+    known: Known = {}
     try:
-        command = parse_command(keys, raw)
+        command = _opened(find, parse_command(keys, raw), known)
     except CommandRefused as refusal:
         error = Error(refusal.error_class.value, refusal.code, refusal.message, refusal.details).as_dict()
         return _parse_rejected(orjson.dumps({"error": error, **_address_of(keys, raw)}), raw)
@@ -86,11 +94,18 @@ def _parse_command(keys: Keys, raw: bytes) -> Item:
         command.expected_version,
         not_before,
     )
-    return Item(raw, command.id, fingerprint(body), command=command)
+    return Item(raw, command.id, fingerprint(body), command=command, known=known)
 
 
-def _parse_exclusive(keys: Keys, raw: bytes, *, held: bool) -> Item:
-    item = _parse_command(keys, raw)
+def _opened(find: FindSealer, command: Command, known: Known) -> Command:
+    try:
+        return open_command(find, command, known)
+    except NotOpened as fault:
+        raise CommandRefused(ErrorClass.INVALID_DATA, "not_opened", str(fault)) from None
+
+
+def _parse_exclusive(keys: Keys, raw: bytes, find: FindSealer, *, held: bool) -> Item:
+    item = _parse_command(keys, raw, find)
     if not held:
         return replace(item, in_flight=True)
     # Of the body as the pump read it, so that the slot of a malformed command is cleared too.

@@ -21,6 +21,7 @@ import structlog
 from interlock.engine import lifeline, logs
 from interlock.engine.clients import connect, connect_rq
 from interlock.engine.errors import ChartError, ServerUnreachable
+from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.settings import Settings
 from interlock.engine.store import ChartConflict, Store
 from interlock.statecharts.catalog import Catalog
@@ -79,6 +80,11 @@ def _context(settings: Settings) -> WorkerContext:
 
 def register_charts(store: Store, catalog: Catalog) -> None:
     """Make the charts known to all who read the store. Raises ChartConflict: one version has one text."""
+    if catalog.private.any:
+        try:
+            store.vault.sealer()  # so that who publishes finds the deployment's key claimed
+        except KEY_FAULTS as fault:
+            log.error("secret_key_unusable", reason=str(fault))  # who needs none goes on
     for chart in catalog.charts:
         store.register_chart(chart)
 

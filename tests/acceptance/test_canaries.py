@@ -5,17 +5,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 import redis
 
+from interlock.engine.sealing import PREFIX
 from tests.acceptance.deployment import Deployment, Interlock, Receiver
+from tests.integration.http_client import Client
 from tests.stored import values
 
 SECONDS = 15
-STORED_IN_CLEAR = ("interlock:commands", ":inbox", ":instance:", ":history:")
-"""Where a private field stands as the publisher wrote it: keys that contain one of these."""
 
 
 def aof(deployment: Deployment) -> Iterator[Path]:
@@ -29,7 +30,14 @@ def canary() -> str:
     return f"canary{uuid.uuid4().hex}"
 
 
-def test_a_private_field_is_in_nothing_that_is_told(
+def by_http(deployment: Deployment, address: str, data: dict[str, Any], **fields: Any) -> Any:
+    """The answer to an ``open`` that is sent by HTTP."""
+    status = orjson.loads((deployment.directory / "data" / "dev.json").read_bytes())
+    client = Client(status["http_url"], status["admin_token"])
+    return client.command(address, "open", data=data, **fields)
+
+
+def test_a_private_field_is_in_nothing_that_is_told_and_in_no_byte_that_is_stored(
     deployment: Deployment, interlock: Interlock, receiver: Receiver, canary: str
 ) -> None:
     added = orjson.loads(interlock("webhook", "add", receiver.url, "--events", "ticket.*", "--json")[1])
@@ -41,13 +49,28 @@ def test_a_private_field_is_in_nothing_that_is_told(
     assert orjson.loads(opened[1])["status"] == "applied"
     refused = interlock("publish", f"ticket/{key}x", "open", "--data", wrong, "--wait", "10", "--json")
     assert orjson.loads(refused[1])["error"]["class"] == "invalid_data"
-    arrived = [receiver.arrived.get(timeout=SECONDS) for _ in range(2)]
-    told = [opened, refused]
+    later = ("--data", data, "--not-before", "2099-01-01T00:00:00Z")
+    waiting = interlock("publish", f"ticket/{key}y", "open", *later, "--json")
+    typo = interlock(
+        "publish", f"ticket/{key}x", "open", "--data", f'{{"metadat": "{canary}"}}', "--wait", "10"
+    )
+    answers = [
+        by_http(deployment, f"ticket/{key}-http", {"metadata": {"agentJwt": canary, "roomId": "r-2"}}),
+        by_http(deployment, f"ticket/{key}-wrong", {"metadata": canary}),
+        by_http(deployment, f"ticket/{key}-again", {"metadata": {"agentJwt": canary}}, id=key),
+        by_http(deployment, f"ticket/{key}-again", {"metadata": {"agentJwt": canary}}, id=key),
+    ]
+    assert [answer.status for answer in answers] == [200, 422, 200, 200]
+    assert answers[3].body["duplicate"]
+    arrived = [receiver.arrived.get(timeout=SECONDS) for _ in range(4)]
+    told = [opened, refused, waiting, typo]
     for command in (
         ("show", f"ticket/{key}"),
         ("history", f"ticket/{key}"),
         ("why", f"ticket/{key}"),
         ("replay", f"ticket/{key}"),
+        ("replay", f"ticket/{key}-http"),
+        ("show", f"ticket/{key}-http"),
         ("list", "ticket"),
         ("webhook", "deliveries", added["id"]),
         ("dead", "list"),
@@ -55,14 +78,20 @@ def test_a_private_field_is_in_nothing_that_is_told(
     ):
         told.append(interlock(*command, "--json"))
         assert told[-1][1], told[-1]
-    assert "r-1" in told[2][1], "what is public of the metadata is shown"
+    assert "r-1" in told[4][1], "what is public of the metadata is shown"
+    replays = [orjson.loads(out) for _, out, _ in told[4:] if '"same"' in out]
+    assert [each["same"] for each in replays] == [True, True], "who replays reads it"
     shown = [out + err for _, out, err in told] + [f"{one.headers}{one.body!r}" for one in arrived]
+    shown += [f"{answer.headers}{answer.raw!r}" for answer in answers]
     shown.append((deployment.directory / "dev.log").read_text())
     assert [text for text in shown if canary in text] == []
     with redis.Redis.from_url(deployment.redis_url) as client:  # bytes: RQ's own are no text
-        places = {name for name, text in values(client) if canary in text}
-    assert all(any(part in name for part in STORED_IN_CLEAR) for name in places), places
-    assert any(":instance:" in name for name in places), "or the search finds nothing at all"
+        stored = list(values(client))
+    assert [name for name, text in stored if canary in text] == []
+    assert any(":later" in name and PREFIX in text for name, text in stored), "it waits sealed"
+    for file in aof(deployment):
+        assert canary.encode() not in file.read_bytes()
+    assert any(key.encode() in file.read_bytes() for file in aof(deployment)), "or the search finds nothing"
     interlock("webhook", "remove", added["id"])
 
 

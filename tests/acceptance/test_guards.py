@@ -127,6 +127,20 @@ GUARDS = [
         "except ZeroDivisionError as failure:",
         "contract/test_drain.py::test_a_refused_command_changes_nothing_but_its_own_result",
     ),
+    Guard(
+        9,
+        "workers/batch.py",
+        "stored = stored_snapshot(self.find_sealer, compiled, now, instance.known)",
+        "stored = now.to_bytes()",
+        "contract/test_sealed.py::test_private_values_are_in_no_key_and_come_back_to_those_who_may_see_them",
+    ),
+    Guard(
+        9,
+        "workers/batch.py",
+        "entry = stored_entry(self.find_sealer, command, decision.entry, names, item.known)",
+        "entry = decision.entry",
+        "contract/test_sealed.py::test_private_values_are_in_no_key_and_come_back_to_those_who_may_see_them",
+    ),
 ]
 
 

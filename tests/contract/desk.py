@@ -11,6 +11,7 @@ import redis
 
 from interlock.engine.keys import PartitionKeys
 from interlock.engine.machine import Machine
+from interlock.engine.private_fields import PrivateFields
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.workers.drain import Drainer
@@ -52,11 +53,18 @@ states:
 """
 
 
+SECRET_KEY = "A" * 43 + "="
+
+
 class OneChart:
     """A catalog of the one chart above."""
 
     def __init__(self) -> None:
         self.only = compile_chart(CHART)
+
+    @property
+    def private(self) -> PrivateFields:
+        return PrivateFields([self.only.chart])
 
     def machine(self, name: str, version: int | None = None) -> Machine | None:
         return self.only if name == "ticket" and version in (None, 1) else None
@@ -86,7 +94,7 @@ class Desk:
 
     def __init__(self, client: redis.Redis, **settings: Any) -> None:
         self.client = client
-        self.settings = Settings(partitions=settings.pop("partitions", 4), **settings)
+        self.settings = Settings(**{"partitions": 4, "secret_key": SECRET_KEY, **settings})
         self.store = Store.open(client, self.settings, found=True)
         self.keys = self.store.keys
         self.woken: list[int] = []

@@ -15,6 +15,7 @@ from interlock.cli.demo.stage import Stage
 from interlock.engine.chart import Chart
 from interlock.engine.decision import replay
 from interlock.engine.machine import Machine
+from interlock.engine.stored_forms import stored_snapshot
 
 _SILENCE_SECONDS = 15.0
 _POLL_SECONDS = 0.05
@@ -97,7 +98,8 @@ def _instance_mismatches(
             yield f"{incident}: is {state}, its last row says {expected}"
         history = stage.store.history(name, incident)
         again = replay(machine, incident, history)
-        if len(history) != snapshot.version or again.to_bytes() != _stored(stage, name, incident):
+        stored = stored_snapshot(stage.store.vault.sealer, machine, again)
+        if len(history) != snapshot.version or stored != _stored(stage, name, incident):
             yield f"{incident}: its history does not replay to its snapshot, byte for byte"
         else:
             verdict.replayed += 1

@@ -8,19 +8,24 @@ from urllib.parse import quote
 
 import orjson
 import redis
+import structlog
 import uuid_utils
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BeforeValidator
+from starlette.concurrency import run_in_threadpool
 
 from interlock.engine.errors import CommandRefused
 from interlock.engine.ingress import MAX_DEPTH, parse_command, read_object
 from interlock.engine.messages import MAX_ID_LENGTH
+from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.tokens import Principal
 from interlock.gateway.answers import HTTP_STATUS, answer, decoded, problems, results, status_of
 from interlock.gateway.callers import Caller, Reader
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.problems import Problem, unreachable
 from interlock.gateway.shapes import NOT_OVER_HTTP, CommandResult, Pending, command_body
+
+log = structlog.get_logger()
 
 MAX_WAIT_SECONDS = 60
 
@@ -78,6 +83,8 @@ async def _sent(
         parse_command(deployment.store.keys, command)
     except CommandRefused as refusal:
         raise _refused(refusal) from None
+    if body.get("data"):
+        command = await run_in_threadpool(_sealed, deployment, body)
     try:
         if wait:
             return await deployment.commands.request(command, reply_to, wait)
@@ -85,6 +92,21 @@ async def _sent(
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise unreachable(id=body["id"]) from error
     return None
+
+
+def _sealed(deployment: ServedDeployment, body: dict[str, Any]) -> bytes:
+    """The command with its private data sealed. Blocks."""
+    try:
+        data = deployment.sealer(body["machine"], body["key"], body["name"], body["data"])
+    except KEY_FAULTS as fault:
+        log.error("secret_key_unusable", reason=str(fault))
+        message = (
+            "The gateway has not the deployment's secret key; its log says which setting. Try again later."
+        )
+        raise Problem(503, "secret_key", message, headers={"Retry-After": "5"}) from None
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise unreachable(id=body["id"]) from error
+    return orjson.dumps({**body, "data": data})
 
 
 def _refused(refusal: CommandRefused) -> Problem:

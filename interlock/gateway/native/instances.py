@@ -62,9 +62,11 @@ def list_instances(
             "unknown_state",
             f"The chart has no state {state!r}. It has: {', '.join(filter(None, chart.states))}.",
         )
-    conditions = dict(_condition(text, chart.index) for text in where or [])
+    conditions = dict(_condition(text, chart.listed_by) for text in where or [])
     try:
-        page = deployment.store.page(machine, state=state, where=conditions, limit=limit, cursor=cursor)
+        page = deployment.store.page(
+            machine, state=state, where=conditions, limit=limit, cursor=cursor, private=False
+        )
     except InvalidCursor as error:
         raise Problem(400, "invalid_cursor", f"{error}.") from None
     shown = [_shown(deployment, snapshot) for snapshot in page.instances]
@@ -111,7 +113,7 @@ def read_history(
 ) -> Response:
     """What happened to an instance, version by version."""
     snapshot = _snapshot(deployment, machine, key)
-    entries = deployment.store.history(machine, key, first, limit)
+    entries = deployment.store.history(machine, key, first, limit, private=False)
     try:
         shown = [deployment.charts.shown_entry(snapshot, entry) for entry in entries]
     except ChartUnknown as error:
@@ -121,7 +123,7 @@ def read_history(
 
 
 def _snapshot(deployment: ServedDeployment, machine: str, key: str) -> Snapshot:
-    snapshot = deployment.store.snapshot(machine, key)
+    snapshot = deployment.store.snapshot(machine, key, private=False)
     if snapshot is None:
         raise Problem(404, "not_found", f"There is no instance {machine}/{key}.")
     return snapshot
