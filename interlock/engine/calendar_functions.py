@@ -8,6 +8,7 @@ from typing import Any
 
 from interlock.engine import calendars
 from interlock.engine.calendars import Calendar, CalendarError
+from interlock.engine.errors import ChartError
 from interlock.engine.expression_functions import EvaluationError, kind_of
 from interlock.engine.messages import format_time, parse_time
 
@@ -22,7 +23,7 @@ def calendar_functions(known: Calendars) -> dict[str, Callable[..., Any]]:
     def business_due(calendar: Any, start: Any, seconds: Any) -> str:
         """``business_due('support', now, 3600)``: the RFC 3339 time when so many open seconds have passed."""
         try:
-            named = _calendar(known(), calendar, "business_due")
+            named = _calendar(known, calendar, "business_due")
             moment = _moment(start, "business_due")
             return format_time(calendars.business_due(named, moment, _number(seconds, "business_due")))
         except CalendarError as error:
@@ -31,7 +32,7 @@ def calendar_functions(known: Calendars) -> dict[str, Callable[..., Any]]:
     def business_seconds(calendar: Any, earlier: Any, later: Any) -> float:
         """``business_seconds('support', a, b)``: open seconds from one time to another; negative backwards."""
         try:
-            named = _calendar(known(), calendar, "business_seconds")
+            named = _calendar(known, calendar, "business_seconds")
             start, end = _moment(earlier, "business_seconds"), _moment(later, "business_seconds")
             return calendars.business_seconds(named, start, end)
         except CalendarError as error:
@@ -40,12 +41,16 @@ def calendar_functions(known: Calendars) -> dict[str, Callable[..., Any]]:
     return {"business_due": business_due, "business_seconds": business_seconds}
 
 
-def _calendar(known: Mapping[str, Calendar], name: Any, function: str) -> Calendar:
+def _calendar(known: Calendars, name: Any, function: str) -> Calendar:
     if not isinstance(name, str):
         raise EvaluationError(f"{function} takes a calendar's name, found {kind_of(name)}")
-    found = known.get(name)
+    try:
+        named = known()
+    except (ChartError, OSError):
+        raise EvaluationError(f"{function}: the calendars cannot be read; see `interlock check`") from None
+    found = named.get(name)
     if found is None:
-        raise EvaluationError(f"{function}: no calendar has this name; there are {sorted(known)}")
+        raise EvaluationError(f"{function}: no calendar has this name; there are {sorted(named)}")
     return found
 
 

@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from interlock.engine.calendar_functions import calendar_functions
+from interlock.statecharts.calendars import shipped_calendars
+
 _SEES_ALL = ("system", "admin")
 _DISPATCHES = ("system", "admin", "supervisor")
 _WORKS_ON_ALL = ("system", "admin", "supervisor", "integration", "bot")
@@ -132,12 +135,22 @@ def delete_user_data(old: Mapping[str, Any], given: Mapping[str, Any]) -> dict[s
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
-        function.__name__: function
-        for function in (
-            *(may_read, may_reply, may_update, may_dispatch, may_work),
-            *(shown_metadata, find_integration, next_integration, caller_integration, pass_target, on_board),
-            *(with_leg, upsert_user_data, attach_user_data, delete_user_data),
-        )
+        **{
+            function.__name__: function
+            for function in (
+                *(may_read, may_reply, may_update, may_dispatch, may_work),
+                *(
+                    shown_metadata,
+                    find_integration,
+                    next_integration,
+                    caller_integration,
+                    pass_target,
+                    on_board,
+                ),
+                *(with_leg, upsert_user_data, attach_user_data, delete_user_data),
+            )
+        },
+        **calendar_functions(shipped_calendars),
     }
 )
-"""Every function by its name in expressions."""
+"""Every function by its name in expressions; those of calendars know the shipped ones."""
