@@ -22,7 +22,7 @@ from interlock.engine.yaml_source import Entries, Items, Node, Scalar, raise_fin
 
 CALENDAR_SUFFIX = ".calendar.yaml"
 """How the name of a calendar's file ends; what stands before is the calendar's name."""
-MAX_SPANS = 24
+MAX_SPANS = 8
 """Spans of one day."""
 
 _WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -112,7 +112,7 @@ class _Reader:
             if (day := self._date(key, mark))
         }
         holidays, yearly = self._holidays(root)
-        if not any(week) and not any(exceptions.values()):
+        if not self.findings and not any(week) and not any(exceptions.values()):
             message = "a calendar that never opens: no day of it has hours"
             self.findings.append(
                 Finding(days.mark, "never_open", message, 'Write such as monday: "09:00-17:00".')
