@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 def find_chart(name: str, *others: str) -> Chart:
     """The chart in this file, else the shipped, configured or registered one of this id, the newest.
 
-    ``others``: what else the caller takes, for the message. Raises CliError (not found) and ChartError.
+    A file's expressions know the calendars beside it. ``others``: what else the caller takes, for the message.
+    Raises CliError (not found) and ChartError.
     """
     path = Path(name)
     if path.is_file():
         from interlock.engine.loader import load_chart
+        from interlock.statecharts.calendars import functions_over
         from interlock.statecharts.functions import FUNCTIONS
 
-        return load_chart(path, functions=FUNCTIONS)
+        return load_chart(path, functions={**FUNCTIONS, **functions_over([path.parent])})
     return _chart_by_id(name, others)
 
 

@@ -38,9 +38,11 @@ def check(
 ) -> None:
     """Find the mistakes in charts, each with file:line:column. Exit code 4 where one does not load."""
     files = [file for path in paths for file in chart_files(path)]
-    charts = [file for file in files if not is_policy(file)]
+    calendars = [file for file in files if is_calendar(file)]
     policies = [file for file in files if is_policy(file)]
-    findings = [finding for file in charts for finding in findings_of(file)]
+    charts = [file for file in files if file not in {*calendars, *policies}]
+    findings = [finding for file in calendars for finding in _findings_of_calendar(file)]
+    findings += [finding for file in charts for finding in findings_of(file)]
     findings += _findings_between(charts, policies)
     errors = [finding for finding in findings if finding.severity == "error"]
     if as_json or format_ is ReportFormat.JSON:
@@ -57,11 +59,11 @@ def check(
 
 
 def chart_files(path: Path) -> list[Path]:
-    """The charts and policies at ``path``, a file or a directory. Raises CliError where there is none."""
+    """The charts, policies and calendars at ``path``, a file or a directory. Raises CliError where there is none."""
     from interlock.statecharts.catalog import is_chart
 
     if path.is_dir():
-        every = (file for file in path.rglob("*") if is_chart(file) or is_policy(file))
+        every = (file for file in path.rglob("*") if is_chart(file) or is_policy(file) or is_calendar(file))
         found = sorted(file for file in every if file.is_file())
         if not found:
             raise CliError(Exit.NOT_FOUND, f"{path} holds no chart (*.yaml). Name a directory that does.")
@@ -93,13 +95,35 @@ def is_policy(path: Path) -> bool:
     return path.name.endswith(POLICY_SUFFIX)
 
 
+def is_calendar(path: Path) -> bool:
+    """Whether a file's name is that of a calendar."""
+    from interlock.engine.calendar_files import CALENDAR_SUFFIX
+
+    return path.name.endswith(CALENDAR_SUFFIX)
+
+
+def _findings_of_calendar(file: Path) -> list[Finding]:
+    from interlock.engine.calendar_files import parse_calendar
+    from interlock.engine.errors import ChartError
+    from interlock.engine.loader import read_source
+
+    try:
+        parse_calendar(read_source(file), str(file))
+    except ChartError as error:
+        return list(error.findings)
+    except OSError as error:
+        raise CliError(Exit.FAILED, f"{file}: {error.strerror}. Make it readable.") from None
+    return []
+
+
 def _findings_between(files: list[Path], policies: list[Path]) -> list[Finding]:
     """What charts and policies send that neither another of these charts nor a shipped one takes, and what is wrong
     with the rules of policies."""
     from interlock.engine.errors import ChartError
     from interlock.engine.loader import load_chart, read_source
     from interlock.engine.policy import parse_policy
-    from interlock.statecharts.catalog import SHIPPED, is_chart
+    from interlock.statecharts.calendars import SHIPPED
+    from interlock.statecharts.catalog import is_chart
     from interlock.statecharts.functions import FUNCTIONS
     from interlock.statecharts.sends import check_sends
 

@@ -49,10 +49,13 @@ def migrate(
     if undo and mapping is not None:
         raise CliError(Exit.USAGE, "--undo brings back what was, so it takes no --map. Leave one out.")
     given = _read_map(mapping)
-    store = Server().store
+    server = Server()
+    store = server.store
     registered_chart(machine, to)
     found = (
-        survey_undo(store, machine, to, only_from) if undo else survey(store, machine, to, given, only_from)
+        survey_undo(store, machine, to, only_from)
+        if undo
+        else survey(store, machine, to, given, only_from, server.functions)
     )
     outcome = Outcome()
     if not (dry_run or found.problems):

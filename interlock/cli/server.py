@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from interlock.engine.errors import ChartError
 from interlock.engine.settings import Settings
 from interlock.engine.snapshot import CorruptSnapshot, Snapshot
 from interlock.engine.store import Store
+from interlock.statecharts.calendars import functions_over_later
+from interlock.statecharts.functions import FUNCTIONS
 from interlock.statecharts.letters import machine_of, shown_letter
 from interlock.statecharts.registered import ChartUnknown, MachineUnknown, RegisteredCharts
 
@@ -29,7 +31,11 @@ class Server:
         self.settings = used or settings()
         self.store = Store.open(connect(self.settings), self.settings)
         logs.configure(self.settings)  # what is found foreign is told on stderr
-        self._registered = RegisteredCharts(self.store)
+        self.functions: Mapping[str, Callable[..., Any]] = {
+            **FUNCTIONS,
+            **functions_over_later(self.settings.charts),
+        }
+        self._registered = RegisteredCharts(self.store, self.functions)
 
     def chart(self, machine: str, version: int) -> Chart:
         """A registered chart. Raises CliError where it is unknown or cannot be read here."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from interlock.engine.calendar_files import CALENDAR_SUFFIX
 from interlock.engine.chart import Chart
 from interlock.engine.errors import ChartError, Finding, Mark
 from interlock.engine.includes import PART_SUFFIX
@@ -17,11 +18,11 @@ from interlock.engine.machine import Machine
 from interlock.engine.policy import POLICY_SUFFIX, Policy, Rule, parse_policy
 from interlock.engine.private_fields import PrivateFields
 from interlock.engine.yaml_source import raise_findings
+from interlock.statecharts.calendars import SHIPPED, files_of, functions_over
 from interlock.statecharts.functions import FUNCTIONS
 
 log = structlog.get_logger()
 
-SHIPPED = Path(__file__).parent
 _SUFFIXES = (".yaml", ".yml")
 
 Registered = Callable[[], Mapping[tuple[str, int], str]]
@@ -65,13 +66,14 @@ class Catalog:
         registered: Registered = dict,
     ) -> Catalog:
         """The shipped charts and every ``*.yaml`` or ``*.yml`` straight in ``directories``, which win over them; with
-        the rules of every ``*.policy.yaml``, of which the first of a name wins.
+        the rules of every ``*.policy.yaml`` and the calendar of every ``*.calendar.yaml``, of which the first of a
+        name wins.
 
         ``functions``: the application's own, beside the shipped ones. ``registered``: asked for a version that
         no file has (`Store.charts`). Raises ChartError with the findings of all files; a directory that is
         none is a finding too.
         """
-        registry = {**FUNCTIONS, **(functions or {})}
+        registry = {**FUNCTIONS, **functions_over(directories), **(functions or {})}
         charts: list[Chart] = []
         findings: list[Finding] = []
         for path in _files([*directories, SHIPPED], findings):
@@ -158,17 +160,14 @@ class Catalog:
 
 
 def is_chart(path: Path) -> bool:
-    """Whether a file's name is a chart's, and not that of a part that charts include or of a policy."""
-    return path.suffix in _SUFFIXES and not path.name.endswith((PART_SUFFIX, POLICY_SUFFIX))
+    """Whether a file's name is a chart's, and not that of a part that charts include, of a policy or of a
+    calendar."""
+    return path.suffix in _SUFFIXES and not path.name.endswith((PART_SUFFIX, POLICY_SUFFIX, CALENDAR_SUFFIX))
 
 
 def _policies(directories: Sequence[Path]) -> list[tuple[str, str]]:
     """The texts of the policy files in some directories, each with its path; the first of a name wins."""
-    found: dict[str, Path] = {}
-    for directory in directories:
-        for path in sorted(directory.glob(f"*{POLICY_SUFFIX}")) if directory.is_dir() else ():
-            found.setdefault(path.name, path)
-    return [(read_source(path), str(path)) for path in found.values()]
+    return [(read_source(path), str(path)) for path in files_of(directories, POLICY_SUFFIX)]
 
 
 def _files(directories: Sequence[Path], findings: list[Finding]) -> list[Path]:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from interlock.engine.calendar_functions import calendar_functions
 from interlock.engine.expression_functions import add_seconds, seconds_between
+from interlock.statecharts.calendars import shipped_calendars
 from interlock.statecharts.capacity import CAPACITY
 from interlock.statecharts.routing import ROUTING
 from interlock.statecharts.time_limits import time_limit
@@ -177,6 +179,6 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
             *(with_leg, time_limit, upsert_user_data, attach_user_data, delete_user_data),
         )
     }
-    | {**ROUTING, **CAPACITY}
+    | {**ROUTING, **CAPACITY, **calendar_functions(shipped_calendars)}
 )
-"""Every function by its name in expressions."""
+"""Every function by its name in expressions; those of calendars know the shipped ones."""

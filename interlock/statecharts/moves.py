@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from secrets import token_urlsafe
@@ -23,6 +23,7 @@ from interlock.engine.outcome import Decision
 from interlock.engine.publishing import Publisher
 from interlock.engine.snapshot import Snapshot
 from interlock.engine.store import Store
+from interlock.statecharts.functions import FUNCTIONS
 from interlock.statecharts.registered import RegisteredCharts
 from interlock.statecharts.sealed_commands import CommandSealer
 
@@ -60,13 +61,19 @@ class Outcome:
 
 
 def survey(
-    store: Store, machine: str, to: int, mapping: Mapping[str, Any], only_from: int | None = None
+    store: Store,
+    machine: str,
+    to: int,
+    mapping: Mapping[str, Any],
+    only_from: int | None = None,
+    functions: Mapping[str, Callable[..., Any]] = FUNCTIONS,
 ) -> Survey:
     """What a move of all instances to version ``to`` would do. ``only_from``: only those at this version.
+    ``functions``: what the charts' expressions may call.
 
     Raises ChartUnknown and ChartError where a version that instances are at cannot be had.
     """
-    find = _Versions(store, machine)
+    find = _Versions(RegisteredCharts(store, functions), machine)
     found = Survey()
     for snapshot in store.instances(machine):
         if snapshot.chart_version == to:
@@ -128,9 +135,9 @@ def apply_moves(
 class _Versions(dict[int, Machine]):
     """The compiled charts of one machine, each when it is first asked for."""
 
-    def __init__(self, store: Store, machine: str) -> None:
+    def __init__(self, charts: RegisteredCharts, machine: str) -> None:
         super().__init__()
-        self._charts = RegisteredCharts(store)
+        self._charts = charts
         self._machine = machine
 
     def __missing__(self, version: int) -> Machine:

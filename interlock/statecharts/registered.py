@@ -6,7 +6,7 @@ Whoever shows an instance reads the chart from here, not from his own disk: the 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from interlock.engine.chart import Chart
@@ -49,8 +49,10 @@ class MachineUnknown(InterlockError):
 class RegisteredCharts:
     """The registered charts of one deployment, each parsed once. Safe to share between threads."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, functions: Mapping[str, Callable[..., Any]] = FUNCTIONS) -> None:
+        """``functions``: what the charts' expressions may call."""
         self._store = store
+        self._functions = functions
         self._texts: Mapping[tuple[str, int], str] = {}
         self._read_at = float("-inf")
         self._parsed: dict[tuple[str, int], Chart] = {}
@@ -65,7 +67,7 @@ class RegisteredCharts:
                     f"No chart {machine}@{version} is registered, so what may be shown is unknown. "
                     "Start a worker that has it."
                 )
-            self._parsed[known] = parse_chart(text, f"{machine}@{version}", functions=FUNCTIONS)
+            self._parsed[known] = parse_chart(text, f"{machine}@{version}", functions=self._functions)
         return self._parsed[known]
 
     def latest(self, machine: str) -> Chart:

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from interlock.engine.calendar_files import CALENDAR_SUFFIX, parse_calendar
+from interlock.engine.chart import Chart
 from interlock.engine.chart_words import CHART, DEFINITIONS, Either, Named, Rows, Shape, Table, Words
 from interlock.engine.checks import check_chart
 from interlock.engine.expression_functions import FUNCTIONS
 from interlock.engine.loader import load_chart
 from interlock.engine.yaml_source import plain, read_yaml
+from interlock.statecharts import functions
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "charts.md").read_text()
@@ -71,7 +74,17 @@ def test_a_word_of_the_language_is_explained_and_shown_in_a_chart(word: str) -> 
 def test_a_chart_of_the_page_is_sound(text: str, tmp_path: Path) -> None:
     for name, part in {**PARTS, "chart.yaml": text}.items():
         (tmp_path / name).write_text(part)
-    assert [str(finding) for finding in check_chart(load_chart(tmp_path / "chart.yaml"))] == []
+    assert [str(finding) for finding in check_chart(chart_at(tmp_path / "chart.yaml"))] == []
+
+
+def chart_at(path: Path) -> Chart:
+    return load_chart(path, functions=functions.FUNCTIONS)
+
+
+def test_the_calendar_of_the_page_is_sound() -> None:
+    [(name, text)] = [each for each in PARTS.items() if each[0].endswith(CALENDAR_SUFFIX)]
+    made = parse_calendar(text, name)
+    assert made.name == "desk" and len(made.exceptions) == 1 and len(made.yearly) == 1
 
 
 def test_every_function_of_expressions_is_named() -> None:
