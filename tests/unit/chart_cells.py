@@ -14,7 +14,7 @@ from interlock.engine.decision import SYSTEM, decide, fire, scope_of, step_from
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Command, format_time, parse_time
 from interlock.engine.outcome import Decision, cause_of
-from interlock.engine.snapshot import Snapshot
+from interlock.engine.snapshot import Snapshot, Timer
 from interlock.statecharts.catalog import Catalog
 
 CELLS = Path(__file__).parents[1] / "cells"
@@ -49,6 +49,7 @@ class Play:
         )
         self._note_selected(command)
         decision = decide(table.machine, self.snapshot, command, self.now)
+        self.taken |= {str(arrow.definition.mark) for arrow in decision.taken}
         self.snapshot = decision.snapshot or self.snapshot
         return decision
 
@@ -63,15 +64,24 @@ class Play:
             self.taken.add(str(arrow.definition.mark))
 
     def ring(self, delay: str) -> Decision:
-        """Let the running timer with this delay come due."""
+        """Let the running timer with this delay, or the delayed ``raise`` of this event, come due."""
         assert self.snapshot is not None
-        timers = [timer for timer in self.snapshot.timers if timer.event.startswith(f"after.{delay}.")]
+        timers = self.running(delay)
         assert len(timers) == 1, f"timers that run: {[timer.event for timer in self.snapshot.timers]}"
         self.now = max(parse_time(timers[0].due), self.now)
         decision = fire(self.table.machine, self.snapshot, timers[0].id, self.now)
         assert decision is not None
         self.snapshot = decision.snapshot
         return decision
+
+    def running(self, delay: str) -> list[Timer]:
+        """The running timers with this delay, or the delayed raises of this event."""
+        assert self.snapshot is not None
+        return [
+            timer
+            for timer in self.snapshot.timers
+            if timer.event == delay or timer.event.startswith(f"after.{delay}.")
+        ]
 
     def go(self, steps: list[Any]) -> Play:
         """Take the steps of a path, each of which has to be applied."""
@@ -83,6 +93,9 @@ class Play:
             elif "pass_days" in step:
                 self.now += timedelta(days=step["pass_days"])
                 continue
+            elif "times" in step:
+                for number in range(step["times"]):
+                    decision = self.send(step["send"], {step["field"]: f"x{number}"}, step.get("actor"))
             else:
                 decision = self.send(step["send"], step.get("data"), step.get("actor"))
             assert decision.snapshot is not None, f"{step}: {decision.result.error}"
