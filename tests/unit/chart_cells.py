@@ -171,6 +171,6 @@ def _at(given: Any, now: datetime) -> Any:
         return given
     if given.keys() == {"in_seconds"}:
         return format_time(now + timedelta(seconds=given["in_seconds"]))
-    if given.keys() == {"characters"}:
-        return "x" * int(given["characters"])
+    if "characters" in given and given.keys() <= {"characters", "of"}:
+        return str(given.get("of", "x")) * int(given["characters"])
     return {name: _at(value, now) for name, value in given.items()}
