@@ -117,7 +117,9 @@ def metadata_bytes(metadata: Mapping[str, Any] | None) -> int:
     """How many bytes of compact UTF-8 JSON the metadata are; 0 where there are none."""
     if metadata is None:
         return 0
-    return len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+    return len(
+        json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    )
 
 
 def with_leg(legs: Mapping[str, str], agent: str | None, state: str) -> dict[str, str]:
