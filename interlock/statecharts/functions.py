@@ -5,6 +5,7 @@ Everything that fits an expression stands in the chart; what is here would be un
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -137,6 +138,29 @@ def on_board(integrations: list[dict[str, Any]], integration: str | None) -> boo
     return any(each["id"] == integration for each in integrations)
 
 
+def named_as_next(integrations: list[dict[str, Any]], integration: str) -> bool:
+    """Whether another switchboard integration's ``next`` means the one of this id."""
+    return any(
+        find_integration(integrations, each.get("next_id")) == integration
+        for each in integrations
+        if each["id"] != integration
+    )
+
+
+def without_integration(integrations: list[dict[str, Any]], integration: str) -> list[dict[str, Any]]:
+    """The board without the switchboard integration of this id."""
+    return [each for each in integrations if each["id"] != integration]
+
+
+def metadata_bytes(metadata: Mapping[str, Any] | None) -> int:
+    """How many bytes of compact UTF-8 JSON the metadata are; 0 where there are none."""
+    if metadata is None:
+        return 0
+    return len(
+        json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    )
+
+
 def with_leg(legs: Mapping[str, str], agent: str | None, state: str) -> dict[str, str]:
     """The legs of an interaction with this agent's leg in this state; without an agent, the legs as they are."""
     return dict(legs) if agent is None else {**legs, agent: state}
@@ -176,6 +200,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
             *(may_read, may_reply, may_update, may_dispatch, may_work, may_be),
             *(shown_metadata, more_urgent, sla_due, sla_left),
             *(find_integration, next_integration, caller_integration, pass_target, on_board),
+            *(named_as_next, without_integration, metadata_bytes),
             *(with_leg, time_limit, upsert_user_data, attach_user_data, delete_user_data),
         )
     }

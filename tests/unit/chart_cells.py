@@ -14,7 +14,7 @@ from interlock.engine.decision import SYSTEM, decide, fire, scope_of, step_from
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Command, format_time, parse_time
 from interlock.engine.outcome import Decision, cause_of
-from interlock.engine.snapshot import RAISE, Snapshot
+from interlock.engine.snapshot import RAISE, Snapshot, Timer
 from interlock.statecharts.catalog import Catalog
 
 CELLS = Path(__file__).parents[1] / "cells"
@@ -50,6 +50,7 @@ class Play:
         )
         self._note_selected(command)
         decision = decide(table.machine, self.snapshot, command, self.now)
+        self.taken |= {str(arrow.definition.mark) for arrow in decision.taken}
         self.snapshot = decision.snapshot or self.snapshot
         return decision
 
@@ -64,20 +65,27 @@ class Play:
             self.taken.add(str(arrow.definition.mark))
 
     def ring(self, delay: str) -> Decision:
-        """Let the running timer with this delay come due, or the delayed raise of this id, ``raise ID``."""
+        """Let what `running` finds come due; there is one."""
         assert self.snapshot is not None
-        start = f"{RAISE}{delay.removeprefix('raise ')}@"
-        timers = [
-            timer
-            for timer in self.snapshot.timers
-            if timer.event.startswith(f"after.{delay}.") or timer.id.startswith(start)
-        ]
+        timers = self.running(delay)
         assert len(timers) == 1, f"timers that run: {[timer.event for timer in self.snapshot.timers]}"
         self.now = max(parse_time(timers[0].due), self.now)
         decision = fire(self.table.machine, self.snapshot, timers[0].id, self.now)
         assert decision is not None
         self.snapshot = decision.snapshot
         return decision
+
+    def running(self, delay: str) -> list[Timer]:
+        """The running timers with this delay, or the delayed raises of this event or, ``raise ID``, this id."""
+        assert self.snapshot is not None
+        start = f"{RAISE}{delay.removeprefix('raise ')}@"
+        return [
+            timer
+            for timer in self.snapshot.timers
+            if timer.event == delay
+            or timer.event.startswith(f"after.{delay}.")
+            or (delay.startswith("raise ") and timer.id.startswith(start))
+        ]
 
     def go(self, steps: list[Any]) -> Play:
         """Take the steps of a path, each of which has to be applied."""
@@ -89,6 +97,9 @@ class Play:
             elif "pass_days" in step:
                 self.now += timedelta(days=step["pass_days"])
                 continue
+            elif "times" in step:
+                for number in range(step["times"]):
+                    decision = self.send(step["send"], {step["field"]: f"x{number}"}, step.get("actor"))
             else:
                 decision = self.send(step["send"], step.get("data"), step.get("actor"))
             assert decision.snapshot is not None, f"{step}: {decision.result.error}"
@@ -183,6 +194,6 @@ def _at(given: Any, now: datetime) -> Any:
         return given
     if given.keys() == {"in_seconds"}:
         return format_time(now + timedelta(seconds=given["in_seconds"]))
-    if given.keys() == {"characters"}:
-        return "x" * int(given["characters"])
+    if "characters" in given and given.keys() <= {"characters", "of"}:
+        return str(given.get("of", "x")) * int(given["characters"])
     return {name: _at(value, now) for name, value in given.items()}

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from interlock.engine.messages import parse_time
 from interlock.engine.outcome import Decision
 
 from .chart_cells import CHARTS, Table, outcome
@@ -62,7 +63,13 @@ def test_a_row_does_as_its_name_says(chart: str, row: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("chart", "row"), TIMERS, ids=_row_id)
 def test_a_timer_does_as_its_name_says(chart: str, row: dict[str, Any]) -> None:
-    decision = table_of(chart).at(row["given"]).ring(row["after"])
+    play = table_of(chart).at(row["given"])
+    if row["expect"] == "not running":
+        assert play.running(row["after"]) == []
+        return
+    decision = play.ring(row["after"])
+    if "at" in row:
+        assert play.now == parse_time(row["at"])
     assert outcome(table_of(chart), decision) == row["expect"]
     _compare(row, decision)
 
@@ -141,6 +148,11 @@ def test_every_timer_stands_in_the_table(chart: str) -> None:
             (t.state, row["after"]) for t in snapshot.timers if t.event.startswith(f"after.{row['after']}.")
         }
     assert there == wanted
+
+
+def test_a_second_close_or_cancel_under_way_is_kept_out() -> None:
+    commands = table_of("intervention").machine.chart.commands
+    assert {name for name, command in commands.items() if command.exclusive} == {"close", "cancel"}
 
 
 def test_a_tickets_tokens_stay_inside() -> None:

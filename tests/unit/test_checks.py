@@ -16,8 +16,17 @@ DOUBTFUL = sorted((CHARTS / "doubtful").glob("*.yaml"))
 WRONG = sorted((CHARTS / "wrong").glob("*.yaml"))
 ENGINE = Path(__file__).parents[2] / "interlock" / "engine"
 MAKERS = ("Finding", "refuse", "_refuse", "warning")
-MADE_BY_TESTS = {"not_utf8", "too_large", "endless_include", "included_twice", "unknown_event"}
-"""No single chart can be the fixture of these: `test_loader`, `test_includes` and `test_policy` make them."""
+OF_CALENDARS = {
+    "bad_date",
+    "empty_hours",
+    "never_open",
+    "overlapping_hours",
+    "too_many_spans",
+    "unknown_zone",
+}
+MADE_BY_TESTS = {"not_utf8", "too_large", "endless_include", "included_twice", "unknown_event"} | OF_CALENDARS
+"""No single chart can be the fixture of these: `test_loader`, `test_includes`, `test_policy` and
+`test_calendar_files` make them."""
 
 SOUND = """
 id: door
