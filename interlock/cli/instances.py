@@ -90,7 +90,10 @@ def history_row(entry: dict[str, Any]) -> list[str]:
 @app.command(name="list")
 def list_(
     machine: Annotated[str, typer.Argument(metavar="MACHINE", help="The chart's id, such as ticket.")],
-    state: Annotated[str | None, typer.Option(metavar="PATH", help="Only those in this state.")] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="In this state: its path, or how only that one ends."),
+    ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(metavar="FIELD=VALUE", help="Only those; FIELD is in the chart's index."),
@@ -105,6 +108,7 @@ def list_(
     server = Server()
     chart = server.latest(machine)
     conditions = dict(parse_pair(text, "--where") for text in where or [])
+    state = _whole_path(chart.states, state)
     _check_filters(chart.listed_by, chart.states, conditions, state)
     page = _page(server, machine, state, conditions, limit, cursor)
     instances = [server.shown(snapshot) for snapshot in page.instances]
@@ -129,6 +133,14 @@ def list_(
     )
     if page.next:
         say(f"More: --cursor {page.next}")
+
+
+def _whole_path(states: Any, state: str | None) -> str | None:
+    """The state that is meant: its path, or the end of it where only one path ends so."""
+    if state is None or state in states:
+        return state
+    ending = [path for path in states if path.endswith(f".{state}")]
+    return ending[0] if len(ending) == 1 else state
 
 
 def _check_filters(index: Any, states: Any, conditions: dict[str, Any], state: str | None) -> None:

@@ -71,7 +71,7 @@ def test_what_is_shown_tells_the_statistics_and_no_secret(
 def test_filters_and_headers_of_the_command_line_hold(deployment: Deployment, receiver: Receiver) -> None:
     (deployment.directory / "headers.txt").write_text("Authorization: Bearer canary-3\n\nX-Team: desk\n")
     added = deployment.json(
-        *("webhook", "add", receiver.url, "--machine", "ticket", "--states", "queued"),
+        *("webhook", "add", receiver.url, "--machine", "ticket", "--states", "open.work.queued"),
         *("--where", "context.queue == 'de'", "--header", "@headers.txt", "--rate", "50/second", "--ordered"),
     )
     opened(deployment)

@@ -40,7 +40,11 @@ def test_an_event_arrives_signed_and_says_what_happened(
         "ticket.created",
         "/interlock/ticket",
     )
-    assert (event["subject"], event["data"]["version"], event["data"]["to"]) == (key, 1, ["queued"])
+    assert (event["subject"], event["data"]["version"], event["data"]["to"][-1]) == (
+        key,
+        1,
+        "open.work.queued",
+    )
     assert str(event["sequence"]) == "1"
     assert event["correlationid"] == "case-1"
     assert "metadata" not in event["data"]["context"]

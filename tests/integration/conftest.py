@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,14 @@ def make_desk(redis_client: redis.Redis, valkey_url: str, tmp_path: Path) -> Cal
     return make
 
 
+def _wait_for_charts(client: redis.Redis) -> None:
+    """Until the worker has registered its charts: what is asked before is an unknown machine."""
+    until = time.monotonic() + 60
+    while not any(name.startswith(b"parcel") for name in client.hkeys(KEYS.charts)):
+        assert time.monotonic() < until, "the worker registers no chart"
+        time.sleep(0.01)
+
+
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     directory = tmp_path_factory.mktemp("gateway")
@@ -51,6 +60,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         ]
         try:
             url = url_in(log, processes[0])
+            _wait_for_charts(client)
             admin = Client(url, tokens.create(client, KEYS, "admin", id="root")["token"])
             yield Gateway(url, client, environ, admin)
             for process in processes:

@@ -15,9 +15,10 @@ from interlock.engine.messages import Command
 from interlock.engine.schemas import chart_schema, command_schema, config_schema, event_schema
 from interlock.engine.settings import Settings
 from interlock.engine.yaml_source import plain, read_yaml
+from interlock.statecharts.catalog import is_chart
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = sorted((ROOT / "interlock" / "statecharts").glob("*.yaml"))
+SHIPPED = sorted(filter(is_chart, (ROOT / "interlock" / "statecharts").iterdir()))
 DOUBTFUL = sorted((ROOT / "tests" / "charts" / "doubtful").glob("*.yaml"))
 OF_THE_SHAPE = (
     *("unknown_word", "missing_word", "wrong_kind", "bad_name", "unknown_value", "one_word"),

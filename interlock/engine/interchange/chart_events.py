@@ -9,7 +9,7 @@ import jsonschema_rs
 
 from interlock.engine.chart import INVOKE_DONE, INVOKE_ERROR
 from interlock.engine.chart_builder import DONE, OUTCOMES
-from interlock.engine.chart_words import COMMAND_NAME, EVENT_KEY, EVENT_NAME, WAITING_ID
+from interlock.engine.chart_words import COMMAND_NAME, EVENT_KEY, EVENT_NAME, IF_MISSING, WAITING_ID
 from interlock.engine.interchange.chart_names import Names
 from interlock.engine.interchange.chart_places import Places
 from interlock.engine.interchange.model import Config, Note, Path, Place, Raises, Way
@@ -112,7 +112,7 @@ class Events:
         for name in self._internal.given.values():
             if raised is not None and name not in raised and COMMAND_NAME.fits(name):
                 declared.setdefault(name, None)
-        if not any(words and words.get("creates") is True for words in declared.values()):
+        if not any(words and words.get("creates") in (True, IF_MISSING) for words in declared.values()):
             declared = {self._commands.give(" create", "create"): {"creates": True}, **declared}
         return declared
 
