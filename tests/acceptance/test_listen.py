@@ -21,13 +21,20 @@ from tests.acceptance.deployment import PROGRAM, Deployment, Receiver
 SECONDS = 15
 
 
+def _without_queues(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """A ticket tells its queue, which announces events of its own: those are not asked about here."""
+    if {"--events", "--machine"} & set(arguments):
+        return arguments
+    return (*arguments, "--events", "ticket.*", "--events", "interaction.*")
+
+
 class Listening:
     """A running `interlock listen`; its lines as they come."""
 
     def __init__(self, deployment: Deployment, *arguments: str) -> None:
         # Without the networks that the deployment allows: a local port needs no setting.
         self._process = subprocess.Popen(
-            [*PROGRAM, "listen", *arguments],
+            [*PROGRAM, "listen", *_without_queues(arguments)],
             cwd=deployment.directory,
             env=deployment.environment | {"INTERLOCK_WEBHOOK_ALLOW_CIDRS": ""},
             stdout=subprocess.PIPE,

@@ -94,7 +94,7 @@ class Receiver:
     def at(self, path: str) -> list[Request]:
         return [one for one in self.requests if one.path == path]
 
-    def wait_for(self, path: str, count: int, seconds: float = 10.0) -> list[Request]:
+    def wait_for(self, path: str, count: int, seconds: float = 40.0) -> list[Request]:
         """The requests to ``path`` once there are ``count``; fails after ``seconds``."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.at(path)) >= count, seconds), (

@@ -142,9 +142,9 @@ def test_an_item_on_offer_is_offered_to_nobody_else() -> None:
 def test_a_queue_of_ten_thousand_is_matched_in_bounded_time() -> None:
     items = board(*(entry(f"t{n}", skills=["vip"]) for n in range(10_000)))
     agents = {f"a{n}": view() for n in range(1_000)}
-    started = time.process_time()
+    started = time.perf_counter()
     assert offers(items, agents) == []
-    assert time.process_time() - started < 3  # each item with each agent would be ten million looks
+    assert time.perf_counter() - started < 3  # each item with each agent would be ten million looks
 
 
 BOOK = {"machine": "ticket", "key": "T", "channel": "chat"}
@@ -224,21 +224,7 @@ def test_who_sees_which_metadata() -> None:
         assert metadata_for(kind, metadata) == shown == shown_metadata(metadata)
 
 
-def test_a_queue_takes_items_to_the_last_byte_and_then_turns_them_away() -> None:
-    desk = Desk()
-    desk.send("queue/fr", "define", {"overflow_to": "de"})
-    items: dict[str, Any] = {}
-    while routing.has_room(items, "ticket/one-more", 10_000):
-        items |= entry(f"{len(items):0>250}", excluded=[f"agent-{n}" for n in range(40)])
-    desk.context("queue/fr")["items"] = items
-    for key, event in (("one-more", "queue.item_turned_away"), (f"{0:0>250}", "queue.item_enqueued")):
-        taken = desk.send("queue/fr", "enqueue", {"machine": "ticket", "key": key, "channel": "chat"})
-        assert desk.result(taken) == "applied"
-        assert desk.event_types("queue/fr")[-1] == event
-    assert len(desk.snapshot("queue/fr").to_bytes()) < 1024 * 1024
-
-
-def test_a_queue_with_a_thousand_items_stays_small() -> None:
+def test_a_step_of_a_queue_with_a_thousand_items_stays_cheap() -> None:
     machine = shipped().machine("queue")
     assert machine is not None
     snapshot = None
@@ -247,4 +233,10 @@ def test_a_queue_with_a_thousand_items_stays_small() -> None:
         command = Command(machine="queue", key="fr", name="enqueue", data=data, id=f"c{number}")
         snapshot = decide(machine, snapshot, command, START).snapshot
     assert snapshot is not None and snapshot.context["waiting"] == 1_000
-    assert len(snapshot.to_bytes()) < 150_000
+    started = time.perf_counter()
+    for number in range(20):
+        data = {"machine": "ticket", "key": f"T-{number}", "channel": "chat", "priority": 1}
+        decide(
+            machine, snapshot, Command(machine="queue", key="fr", name="enqueue", data=data, id="x"), START
+        )
+    assert (time.perf_counter() - started) / 20 < 0.1
