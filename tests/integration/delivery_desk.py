@@ -21,9 +21,14 @@ from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.workers.delivery import deliver
 settings = Settings()
-deliver(Store.open(connect(settings), settings), settings, shift_seconds=30)
+store = Store.open(connect(settings), settings)
+while True:
+    deliver(store, settings, shift_seconds=30)
 """
-"""A delivery process of its own, for `sys.executable -c`."""
+"""A delivery process of its own, for `sys.executable -c`; it ends by a signal.
+
+Shift after shift, as the pump would wake them: one that finds a dead process's leases has nothing to do yet.
+"""
 
 
 class Desk:

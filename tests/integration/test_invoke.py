@@ -16,6 +16,7 @@ import redis
 
 from interlock.engine.keys import Keys
 from interlock.engine.publishing import Publisher
+from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 
 CHART = """
@@ -98,7 +99,7 @@ def test_a_package_s_function_runs_in_a_worker_of_its_own(
     worker: subprocess.Popen[bytes], valkey_url: str, package: Path
 ) -> None:
     with redis.Redis.from_url(valkey_url) as client:
-        store, publisher = Store(client, Keys()), Publisher(client)
+        store, publisher = Store(client, Keys(), Settings()), Publisher(client)
         for key in ("light", "heavy", "odd"):
             publisher.publish("parcel", key, "send", id=key)
         light, heavy, odd = (

@@ -43,8 +43,11 @@ def with_mermaid(directory: Path) -> Path:
     with tarfile.open(packed) as archive:
         for member in archive.getmembers():
             if member.name.startswith(_BUNDLE) and member.name.endswith(".mjs"):
-                member.name = member.name.removeprefix("package/dist/")
-                archive.extract(member, directory, filter="data")
+                content = archive.extractfile(member)
+                assert content is not None, f"{member.name} is not a file"
+                file = directory / member.name.removeprefix("package/dist/")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content.read())  # `extract(filter=…)` is not in each Python 3.11
     return directory
 
 
