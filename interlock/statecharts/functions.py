@@ -5,6 +5,7 @@ Everything that fits an expression stands in the chart; what is here would be un
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from typing import Any
 
 from interlock.engine.calendar_functions import calendar_functions
 from interlock.engine.expression_functions import add_seconds, seconds_between
+from interlock.statecharts.boards import BOARDS
 from interlock.statecharts.calendars import shipped_calendars
 from interlock.statecharts.capacity import CAPACITY
 from interlock.statecharts.routing import ROUTING
@@ -34,6 +36,12 @@ def _has(right: str, permissions: list[str], source: str) -> bool:
 def may_read(kind: str, permissions: list[str], source: str) -> bool:
     """Whether this actor reads this source: ``read:SOURCE`` or ``read:*``; system and admin read all."""
     return kind in _SEES_ALL or _has("read", permissions, source)
+
+
+def may_know(unreadable: str, kind: str, permissions: list[str], source: str) -> bool:
+    """Whether this actor may learn that there is something on this source: who reads it, and everyone where what is
+    not readable is refused ``as_documented`` and not hidden as ``not_found``."""
+    return unreadable == "as_documented" or may_read(kind, permissions, source)
 
 
 def may_reply(kind: str, permissions: list[str], source: str) -> bool:
@@ -166,6 +174,14 @@ def with_leg(legs: Mapping[str, str], agent: str | None, state: str) -> dict[str
     return dict(legs) if agent is None else {**legs, agent: state}
 
 
+def intervention_id(thread: str, number: int) -> str:
+    """The key of a thread's intervention of this number: 24 hexadecimal digits, as Engage's ids have.
+
+    It follows from the thread, so two that open the same one at once meet at one key, and only one begins it.
+    """
+    return hashlib.sha256(f"{thread}\n{number}".encode()).hexdigest()[:24]
+
+
 def upsert_user_data(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """UpdateUserData: every given key is set, nested objects key by key."""
     merged = dict(old)
@@ -197,13 +213,13 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         function.__name__: function
         for function in (
-            *(may_read, may_reply, may_update, may_dispatch, may_work, may_be),
+            *(may_read, may_know, may_reply, may_update, may_dispatch, may_work, may_be),
             *(shown_metadata, more_urgent, sla_due, sla_left),
             *(find_integration, next_integration, caller_integration, pass_target, on_board),
             *(named_as_next, without_integration, metadata_bytes),
-            *(with_leg, time_limit, upsert_user_data, attach_user_data, delete_user_data),
+            *(intervention_id, with_leg, time_limit, upsert_user_data, attach_user_data, delete_user_data),
         )
     }
-    | {**ROUTING, **CAPACITY, **calendar_functions(shipped_calendars)}
+    | {**ROUTING, **CAPACITY, **calendar_functions(shipped_calendars), **BOARDS}
 )
 """Every function by its name in expressions; those of calendars know the shipped ones."""

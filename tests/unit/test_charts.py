@@ -118,7 +118,7 @@ def test_every_transition_of_a_command_is_taken_somewhere(chart: str) -> None:
             play.send(command)
             taken |= play.taken
     for row in table.rows:
-        play = table.at(row["given"])
+        play = table.at(row["given"], row.get("key", "K-1"))
         play.send(row["send"], row.get("data"), row.get("actor"))
         taken |= play.taken
     missing = [f"{arrow.mark} {arrow.event}" for arrow in table.transitions if str(arrow.mark) not in taken]
