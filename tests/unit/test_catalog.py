@@ -30,11 +30,13 @@ def test_the_shipped_charts_are_there() -> None:
     catalog = Catalog.load()
     assert [chart.id for chart in catalog.charts] == [
         "agent",
+        "board",
         "interaction",
         "intervention",
         "leg",
         "queue",
         "switchboard",
+        "thread",
         "ticket",
     ]
 
