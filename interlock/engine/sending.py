@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from interlock.engine.errors import CommandRefused, ErrorClass
-from interlock.engine.ids import sent_id
 from interlock.engine.expressions import EvaluationError
+from interlock.engine.ids import sent_id
 from interlock.engine.messages import MAX_ID_LENGTH, format_time, is_key
 from interlock.engine.snapshot import DelayedSend
 from interlock.engine.tenancy import beside

@@ -17,7 +17,9 @@ from interlock.engine.tenancy import beside, plain, qualified, split
 from tests.charting import START
 
 tenants = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,20}", fullmatch=True) | st.just("default")
-keys = st.text(st.sampled_from("~ab/-é") | st.characters(exclude_categories=["Cc", "Zl", "Zp", "Cs"]), min_size=1)
+keys = st.text(
+    st.sampled_from("~ab/-é") | st.characters(exclude_categories=["Cc", "Zl", "Zp", "Cs"]), min_size=1
+)
 
 CHART = """
 id: t
@@ -60,7 +62,9 @@ def test_what_names_no_tenant_is_the_default_tenants(key: str) -> None:
         ("~acme~one", "~other~two", "~acme~~other~two"),
     ],
 )
-def test_a_send_stays_with_its_tenant_and_the_chart_sees_plain_keys(own: str, peer: str, reached: str) -> None:
+def test_a_send_stays_with_its_tenant_and_the_chart_sees_plain_keys(
+    own: str, peer: str, reached: str
+) -> None:
     machine = Machine(parse_chart(CHART, "t.yaml"))
     made = decide(machine, None, Command(machine="t", key=own, name="make", id="1"), START)
     command = Command(machine="t", key=own, name="go", data={"peer": peer}, id="2")
