@@ -22,11 +22,11 @@ from pydantic import ValidationError
 from interlock.engine.errors import InterlockError
 from interlock.engine.keys import Keys
 from interlock.engine.messages import Actor, ActorKind, format_time
+from interlock.engine.tenancy import DEFAULT_TENANT
 
 KINDS: tuple[str, ...] = get_args(ActorKind)
-DEFAULT_TENANT = "default"
 _SECRET_BYTES = 32
-_TENANT = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
+_TENANT = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _PERMISSION = re.compile(r"\A[a-z][a-z0-9_]{0,63}(:[^\s\x00-\x1f\x7f]{1,192})?\Z")
 _NO_DIGEST = hashlib.sha256(b"").hexdigest()
 

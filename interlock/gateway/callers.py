@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBasic, HTTPBearer
@@ -11,10 +12,8 @@ from fastapi.security import HTTPBasic, HTTPBearer
 from interlock.engine import tokens
 from interlock.engine.tokens import Principal
 from interlock.gateway.deployment import Deployment
+from interlock.gateway.permissions import EVERY_SOURCE, may_read, reads_something, source_of
 from interlock.gateway.problems import Problem, unauthorized
-
-READERS = frozenset({"system", "admin"})
-"""Kinds that may read. Agents and others will read by permission, once instances say whose they are."""
 
 
 class _Declared(HTTPBasic):
@@ -36,7 +35,7 @@ async def caller(
     _bearer: Annotated[object, Security(_BEARER)],
     _basic: Annotated[object, Security(_BASIC)],
 ) -> Principal:
-    """The principal of the request's token. Raises Problem: 401, and 403 for another tenant's."""
+    """The principal of the request's token. Raises Problem (401)."""
     credentials = _credentials(request.headers.get("authorization", ""))
     if credentials is None:
         raise unauthorized(
@@ -46,13 +45,6 @@ async def caller(
     principal = tokens.verify(await deployment.token(key_id), secret)
     if principal is None:
         raise unauthorized("This token is unknown or revoked. Make one with `interlock token create`.")
-    if principal.tenant != tokens.DEFAULT_TENANT:
-        # Instances do not say whose they are yet: so there is nothing here that is surely this tenant's.
-        raise Problem(
-            403,
-            "tenant_not_served",
-            f"This API serves the tenant {tokens.DEFAULT_TENANT!r} alone so far; the token is of another.",
-        )
     return principal
 
 
@@ -60,14 +52,17 @@ Caller = Annotated[Principal, Depends(caller)]
 
 
 async def reader(principal: Caller) -> Principal:
-    """The principal, where it may read. Raises Problem (403)."""
-    if principal.kind not in READERS:
-        raise Problem(
-            403,
-            "forbidden",
-            f"Reading needs a token of kind {' or '.join(sorted(READERS))}; this one is of kind {principal.kind}.",
-        )
+    """The principal, where there is anything that it may read. Raises Problem (403)."""
+    if not reads_something(principal):
+        raise Problem(403, "forbidden", "Reading needs the permission read:SOURCE, or read:* for all.")
     return principal
+
+
+def check_readable(principal: Principal, context: Mapping[str, Any]) -> None:
+    """Raises Problem (403) where the principal may not read an instance with this context."""
+    if not may_read(principal, context):
+        source = source_of(context) or EVERY_SOURCE
+        raise Problem(403, "forbidden", f"Reading this needs the permission read:{source}.")
 
 
 Reader = Annotated[Principal, Depends(reader)]
