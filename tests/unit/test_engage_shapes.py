@@ -127,11 +127,14 @@ def test_a_list_says_how_many_there_are_in_all() -> None:
     ],
 )
 def test_refusals_get_the_status_of_their_operation(error_class: str, by_state: int, status: int) -> None:
-    result = {"error": {"class": error_class, "code": "c", "message": "m"}, "state": ["open.active"]}
+    result = {
+        "error": {"class": error_class, "code": "c", "message": "m", "details": {}},
+        "state": ["open.active"],
+    }
     assert refusal(result, by_state).status == status
     assert status in IDENTIFIERS
 
 
 def test_what_was_cancelled_is_not_found_whatever_the_engine_says() -> None:
-    error = {"class": "not_accepted", "code": "settled", "message": "m"}
+    error = {"class": "not_accepted", "code": "settled", "message": "m", "details": {}}
     assert refusal({"error": error, "state": ["cancelled"]}, 403).status == 404

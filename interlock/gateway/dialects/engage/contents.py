@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BeforeValidator
 
-from interlock.gateway.answers import answer, decoded
+from interlock.gateway.answers import answer
 from interlock.gateway.dialects.engage.calls import Call, Called
 from interlock.gateway.dialects.engage.errors import refusal, unprocessable
 from interlock.gateway.dialects.engage.finding import place_of, readable_content
@@ -27,7 +28,7 @@ _SPEAK_FOR_CUSTOMERS = frozenset({"system", "integration", "admin"})
 
 router = APIRouter(prefix="/contents")
 
-Id = Annotated[str, Path(alias="contentId", min_length=1), BeforeValidator(decoded)]
+Id = Annotated[str, Path(alias="contentId", min_length=1), BeforeValidator(unquote)]
 _ONE = {"model": EngageContent, "description": "The content."}
 
 

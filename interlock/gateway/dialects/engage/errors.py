@@ -66,8 +66,9 @@ def envelope(problem: Problem) -> Response:
 def refusal(result: Mapping[str, Any], by_state: int) -> Problem:
     """What a refused command is answered. ``by_state``: the status that says that the state stands against it."""
     error = result["error"]
-    state = result.get("state") or []
-    if any(name in _GONE for name in state):
+    if error["class"] == ErrorClass.MALFORMED and error["details"].get("field") == "key":
+        return Problem(404, "not_found", "No intervention has such an id. Check it.")
+    if any(name in _GONE for name in result["state"] or ()):
         return Problem(404, "not_found", "It was cancelled, so there is no such intervention any more.")
     status = _BY_CLASS.get(error["class"], by_state)
     headers = {"Retry-After": "2"} if status == 503 else None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import unquote
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BeforeValidator
 
-from interlock.gateway.answers import answer, decoded
+from interlock.engine.messages import format_time, parse_time
+from interlock.gateway.answers import answer
 from interlock.gateway.dialects.engage.calls import Call, Called, Result
 from interlock.gateway.dialects.engage.errors import unprocessable
 from interlock.gateway.dialects.engage.finding import readable_content, readable_intervention
@@ -33,7 +35,7 @@ _FILTERS = ("thread_id", "user_id", "identity_group_id")
 
 router = APIRouter(prefix="/interventions")
 
-Id = Annotated[str, Path(alias="interventionId", min_length=1), BeforeValidator(decoded)]
+Id = Annotated[str, Path(alias="interventionId", min_length=1), BeforeValidator(unquote)]
 _ONE = {"model": EngageIntervention, "description": "The intervention."}
 
 
@@ -204,7 +206,11 @@ async def reassign_intervention(call: Called, key: Id) -> Response:
 )
 async def defer_intervention(call: Called, key: Id) -> Response:
     """Put it off until a time. Not among Engage's own operations: there it is done on the agent's screen alone."""
-    until = call.text("until") or call.needed("deferred_at")
+    text = call.text("deferred_at") or call.needed("until")
+    try:
+        until = format_time(parse_time(text))
+    except (ValueError, OverflowError):
+        raise unprocessable(f"{text!r} is no time as in 2030-01-31T09:00:00Z. Correct it.") from None
     result = await call.send("intervention", key, "defer", {"until": until})
     return await _answered(call, result, 422)
 
