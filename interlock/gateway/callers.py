@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Mapping
+from time import monotonic
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
@@ -11,9 +12,10 @@ from fastapi.security import HTTPBasic, HTTPBearer
 
 from interlock.engine import tokens
 from interlock.engine.tokens import Principal
-from interlock.gateway.deployment import Deployment
+from interlock.gateway.deployment import Deployment, ServedDeployment
+from interlock.gateway.jwt_tokens import JwtRefused
 from interlock.gateway.permissions import EVERY_SOURCE, may_read, reads_something, source_of
-from interlock.gateway.problems import Problem, unauthorized
+from interlock.gateway.problems import Problem, too_many_requests, unauthorized
 
 
 class _Declared(HTTPBasic):
@@ -24,7 +26,9 @@ class _Declared(HTTPBasic):
 
 
 _BEARER = HTTPBearer(
-    auto_error=False, scheme_name="bearer", description="A token of `interlock token create`."
+    auto_error=False,
+    scheme_name="bearer",
+    description="A token of `interlock token create`, or a JWT.",
 )
 _BASIC = _Declared(auto_error=False, scheme_name="basic", description="Its `key_id` and `secret`.")
 
@@ -35,8 +39,22 @@ async def caller(
     _bearer: Annotated[object, Security(_BEARER)],
     _basic: Annotated[object, Security(_BASIC)],
 ) -> Principal:
-    """The principal of the request's token. Raises Problem (401)."""
-    credentials = _credentials(request.headers.get("authorization", ""))
+    """The principal of the request's token. Raises Problem: 401, and 429 where it asks too often."""
+    principal = await _principal(deployment, request.headers.get("authorization", ""))
+    wait = deployment.rate_limit.wait_seconds((principal.tenant, principal.kind, principal.id), monotonic())
+    if wait:
+        raise too_many_requests(wait)
+    return principal
+
+
+async def _principal(deployment: ServedDeployment, header: str) -> Principal:
+    token = _bearer_of(header)
+    if deployment.jwt.enabled and token.count(".") == 2:
+        try:
+            return deployment.jwt.principal(token)
+        except JwtRefused as refusal:
+            raise unauthorized(f"This JWT is not taken: {refusal}.") from None
+    credentials = _credentials(header)
     if credentials is None:
         raise unauthorized(
             "Send a token: `Authorization: Bearer TOKEN`, or Basic with its key id and secret."
@@ -66,6 +84,11 @@ def check_readable(principal: Principal, context: Mapping[str, Any]) -> None:
 
 
 Reader = Annotated[Principal, Depends(reader)]
+
+
+def _bearer_of(header: str) -> str:
+    scheme, _, rest = header.strip().partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else ""
 
 
 def _credentials(header: str) -> tuple[str, str] | None:

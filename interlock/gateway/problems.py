@@ -73,6 +73,16 @@ def unauthorized(detail: str) -> Problem:
     return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": CHALLENGE})
 
 
+def too_many_requests(wait_seconds: int) -> Problem:
+    """429: this principal may ask again in so many seconds."""
+    return Problem(
+        429,
+        "rate_limited",
+        f"Too many requests. Try again in {wait_seconds} s.",
+        headers={"Retry-After": str(wait_seconds)},
+    )
+
+
 def unreachable(**facts: Any) -> Problem:
     """503: the server of the state does not answer."""
     return Problem(
