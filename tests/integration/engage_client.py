@@ -71,5 +71,5 @@ def refused(answer: Answer, status: int, identifier: str) -> str:
     assert (answer.status, body["error"]) == (status, identifier), answer.raw
     assert body.keys() == {"error", "message", "status"}
     assert body["status"] == status
-    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
     return str(body["message"])

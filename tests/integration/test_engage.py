@@ -358,6 +358,7 @@ def test_lists_filter_page_and_sort(desk: Desk) -> None:
     assert (found["count"], found["offset"], found["limit"]) == (3, 0, 30)
     assert [record["id"] for record in found["records"]] == keys[::-1], "the newest first"
     assert [record["id"] for record in desk.ann.listed(identity_id=two)["records"]] == [keys[1]]
+    assert desk.ann.listed(identity_id=[one, two])["count"] == 3, "as generated clients send a list"
     page = desk.ann.listed(**both, offset=1, limit=1)
     assert (page["count"], page["offset"], page["limit"]) == (3, 1, 1)
     assert [record["id"] for record in page["records"]] == [keys[1]]
@@ -460,6 +461,15 @@ def test_no_token_is_told_in_engages_envelope(desk: Desk) -> None:
     stranger = Engage(Client(desk.url), "")
     refused(stranger.get("x"), 401, "unauthorized")
     refused(Engage(Client(desk.url, "ik_x.y"), "").get("x"), 401, "unauthorized")
+
+
+def test_a_token_may_come_as_a_parameter(desk: Desk) -> None:
+    stranger, token = Engage(Client(desk.url), ""), desk.ann.client.token
+    _, key = desk.opened()
+    assert done(stranger.call("GET", f"/interventions/{key}", {"access_token": token}))["id"] == key
+    refused(stranger.call("GET", f"/interventions/{key}", {"access_token": "x.y"}), 401, "unauthorized")
+    # a header counts before it
+    refused(desk.blind.call("GET", f"/interventions/{key}", {"access_token": token}), 404, "not_found")
 
 
 def test_acting_as_another(desk: Desk, gateway: Gateway) -> None:

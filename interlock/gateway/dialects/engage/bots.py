@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from interlock.gateway.answers import answer
+from interlock.gateway.dialects.engage.answering import answer
 from interlock.gateway.dialects.engage.calls import Call, Called
 from interlock.gateway.dialects.engage.errors import not_found, refusal, unprocessable
 from interlock.gateway.dialects.engage.finding import readable_content, readable_intervention

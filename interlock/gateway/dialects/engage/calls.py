@@ -16,6 +16,7 @@ from interlock.gateway.callers import Caller
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.dialects.engage.errors import refusal, unprocessable
 from interlock.gateway.dialects.engage.impersonation import impersonated
+from interlock.gateway.dialects.engage.tokens import token_from_query
 from interlock.gateway.dialects.engage.versions import at_version
 from interlock.gateway.parameters import parameters
 from interlock.gateway.reading import Instance, read
@@ -121,19 +122,31 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False, "": False}
 async def called(
     request: Request,
     deployment: Deployment,
+    _token: Annotated[None, Depends(token_from_query)],
     caller: Caller,
     idempotency_key: Annotated[
         str | None, Header(description="Names the call: sent again, it is answered as the first time.")
     ] = None,
 ) -> Call:
     """The call of a request. Raises Problem: 401, 400 for who may not impersonate, and what `parameters` raises."""
-    sent = await parameters(request)
+    sent = _with_repeated(await parameters(request), request)
     command_id = str(uuid_utils.uuid7())
     if idempotency_key:
         named = f"{request.method} {request.scope['path']}\n{idempotency_key}"
         command_id = idempotent_id(caller, named)
     principal = await impersonated(deployment, caller, sent.get("impersonated_user_id"))
     return Call(deployment, principal, sent, command_id, bool(idempotency_key))
+
+
+def _with_repeated(sent: dict[str, Any], request: Request) -> dict[str, Any]:
+    """The same, with the names of the query that come several times without brackets as lists too.
+
+    Clients made by generators send ``identity_id=1&identity_id=2`` for a list.
+    """
+    for name, value in sent.items():
+        if isinstance(value, str) and len(values := request.query_params.getlist(name)) > 1:
+            sent[name] = values
+    return sent
 
 
 Called = Annotated[Call, Depends(called)]

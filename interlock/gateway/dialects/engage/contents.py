@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Path, Response
 from pydantic import BeforeValidator
 
-from interlock.gateway.answers import answer
+from interlock.gateway.dialects.engage.answering import answer
 from interlock.gateway.dialects.engage.calls import Call, Called
 from interlock.gateway.dialects.engage.errors import refusal, unprocessable
 from interlock.gateway.dialects.engage.finding import place_of, readable_content

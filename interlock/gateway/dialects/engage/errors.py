@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from fastapi import Response
 
 from interlock.engine.errors import ErrorClass
+from interlock.gateway.dialects.engage.answering import answer
 from interlock.gateway.problems import Problem
 
 IDENTIFIERS = {
@@ -60,7 +60,7 @@ def envelope(problem: Problem) -> Response:
         "message": problem.detail,
         "status": problem.status,
     }
-    return Response(orjson.dumps(body), problem.status, problem.headers, "application/json")
+    return answer(body, problem.status, problem.headers)
 
 
 def refusal(result: Mapping[str, Any], by_state: int) -> Problem:

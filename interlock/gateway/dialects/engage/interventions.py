@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BeforeValidator
 
 from interlock.engine.messages import format_time, parse_time
-from interlock.gateway.answers import answer
+from interlock.gateway.dialects.engage.answering import answer
 from interlock.gateway.dialects.engage.calls import Call, Called, Result
 from interlock.gateway.dialects.engage.errors import unprocessable
 from interlock.gateway.dialects.engage.finding import readable_content, readable_intervention
