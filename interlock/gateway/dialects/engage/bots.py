@@ -10,7 +10,15 @@ from interlock.gateway.dialects.engage.errors import not_found, refusal, unproce
 from interlock.gateway.dialects.engage.finding import readable_content, readable_intervention
 from interlock.gateway.dialects.engage.opening import engaged
 from interlock.gateway.dialects.engage.shapes import intervention
-from interlock.gateway.dialects.engage.words import FLAG, TEXT, EngageDone, EngageIntervention, errors, takes
+from interlock.gateway.dialects.engage.words import (
+    FILTER,
+    FLAG,
+    ID,
+    EngageDone,
+    EngageIntervention,
+    errors,
+    takes,
+)
 from interlock.gateway.permissions import permits
 from interlock.gateway.reading import listed
 
@@ -24,11 +32,11 @@ router = APIRouter(prefix="/bots")
     "/engage",
     response_model=None,
     responses={200: {"model": EngageIntervention, "description": "The intervention."}, **errors(404)},
-    openapi_extra=takes({"content_id": TEXT}),
+    openapi_extra=takes({"content_id": ID}),
 )
 async def engage_bot(call: Called) -> Response:
     """Create or reopen the intervention of a content's thread for the virtual agent whose token this is."""
-    content = await readable_content(call.deployment, call.principal, call.needed("content_id"))
+    content = await readable_content(call.deployment, call.principal, call.id("content_id"))
     return answer(intervention(await call.instance(await engaged(call, content), 422)))
 
 
@@ -36,11 +44,11 @@ async def engage_bot(call: Called) -> Response:
     "/complete",
     response_model=None,
     responses={200: {"model": EngageDone, "description": "Done."}, **errors(404)},
-    openapi_extra=takes({"intervention_id": TEXT, "close_thread": FLAG}),
+    openapi_extra=takes({"intervention_id": ID}, {"close_thread": FLAG}),
 )
 async def complete_bot(call: Called) -> Response:
     """Close the intervention that the virtual agent is in charge of, and its thread where that is wished."""
-    key = call.needed("intervention_id")
+    key = call.id("intervention_id")
     await readable_intervention(call.deployment, call.principal, key)
     await _complete(call, key, call.flag("close_thread"))
     return answer(_DONE)
@@ -54,10 +62,10 @@ async def complete_bot(call: Called) -> Response:
         {
             "from": {"type": "string", "enum": [*_SIDES]},
             "to": {"type": "string", "enum": [*_SIDES]},
-            "type": TEXT,
-            "identity_foreign_id": TEXT,
-            "intervention_id": TEXT,
-        }
+            "type": ID,
+            "identity_foreign_id": ID,
+        },
+        {"intervention_id": FILTER},
     ),
 )
 async def hand_over(call: Called) -> Response:
@@ -67,12 +75,12 @@ async def hand_over(call: Called) -> Response:
     intervention completes it.
     """
     source, target = call.needed("from"), call.needed("to")
-    call.needed("type")
-    if source not in _SIDES or target not in _SIDES or source == target:
-        raise unprocessable("from and to are bot and agent, one each. Correct them.")
+    call.id("type")
+    if source not in _SIDES or target not in _SIDES:
+        raise unprocessable("from and to are bot or agent. Correct them.")
     key = call.text("intervention_id")
     if key is None:
-        thread = await _thread_of_identity(call, call.needed("identity_foreign_id"))
+        thread = await _thread_of_identity(call, call.id("identity_foreign_id"))
     else:
         found = await readable_intervention(call.deployment, call.principal, key)
         thread = found["context"]["thread"]

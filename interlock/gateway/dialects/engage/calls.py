@@ -10,6 +10,7 @@ import uuid_utils
 from fastapi import Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
 
+from interlock.engine.messages import is_printable
 from interlock.engine.tokens import Principal
 from interlock.gateway.asking import ask
 from interlock.gateway.callers import Caller
@@ -18,15 +19,13 @@ from interlock.gateway.dialects.engage.errors import refusal, unprocessable
 from interlock.gateway.dialects.engage.impersonation import impersonated
 from interlock.gateway.dialects.engage.tokens import token_from_query
 from interlock.gateway.dialects.engage.versions import at_version
+from interlock.gateway.dialects.engage.words import MAX_TEXT, MAX_WHOLE
 from interlock.gateway.parameters import parameters
 from interlock.gateway.reading import Instance, read
 from interlock.gateway.tenants import idempotent_id, shown_result
 
 Result = Mapping[str, Any]
 """The engine's result of a command (wire contract)."""
-
-MAX_TEXT = 128
-"""Characters of an id or another short text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,13 @@ class Call:
             raise unprocessable(f"{name} is no text of at most {longest} characters. Correct it.")
         return value
 
+    def id(self, name: str, longest: int = MAX_TEXT) -> str:
+        """An id that has to be there: printable. Raises Problem (422)."""
+        value = self.needed(name, longest)
+        if not is_printable(value):
+            raise unprocessable(f"{name} holds what cannot be printed. Correct it.")
+        return value
+
     def needed(self, name: str, longest: int = MAX_TEXT) -> str:
         """A text that has to be there. Raises Problem (422)."""
         value = self.text(name, longest)
@@ -103,20 +109,20 @@ class Call:
         value = self.parameters.get(name, default)
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
             value = int(value)
-        if type(value) is not int or value < least:
-            raise unprocessable(f"{name} is no whole number of at least {least}. Correct it.")
+        if type(value) is not int or not least <= value <= MAX_WHOLE:
+            raise unprocessable(f"{name} is no whole number from {least} to {MAX_WHOLE}. Correct it.")
         return min(value, largest)
 
     def flag(self, name: str) -> bool:
         """Yes or no; no where it is missing. Raises Problem (422)."""
         value = self.parameters.get(name, False)
-        told = _FLAGS.get(value.lower()) if isinstance(value, str) else value
+        told = _FLAGS.get(value) if isinstance(value, str) else value
         if not isinstance(told, bool):
             raise unprocessable(f"{name} is neither true nor false. Correct it.")
         return told
 
 
-_FLAGS = {"true": True, "1": True, "false": False, "0": False, "": False}
+_FLAGS = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False, "": False}
 
 
 async def called(

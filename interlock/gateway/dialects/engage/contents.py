@@ -15,16 +15,18 @@ from interlock.gateway.dialects.engage.errors import refusal, unprocessable
 from interlock.gateway.dialects.engage.finding import place_of, readable_content
 from interlock.gateway.dialects.engage.opening import replied, told
 from interlock.gateway.dialects.engage.shapes import content as shown_content
-from interlock.gateway.dialects.engage.words import TEXT, EngageContent, errors, takes
+from interlock.gateway.dialects.engage.words import FILTER, PRINTABLE, EngageContent, errors, takes
 from interlock.gateway.permissions import permits
 from interlock.gateway.problems import Problem
 from interlock.gateway.reading import Instance
 
 MAX_BODY = 65_536
-_MAX_NAME = 100
+_MAX_NAME = 80
 """Characters of the ids that a thread's key is made of."""
 _SPEAK_FOR_CUSTOMERS = frozenset({"system", "integration", "admin"})
 """Kinds of token that bring in what customers write: they have an author."""
+
+_NAME = {"type": "string", "minLength": 1, "maxLength": _MAX_NAME, "pattern": PRINTABLE}
 
 router = APIRouter(prefix="/contents")
 
@@ -37,13 +39,13 @@ _ONE = {"model": EngageContent, "description": "The content."}
     response_model=None,
     responses={200: _ONE, **errors(404, 409)},
     openapi_extra=takes(
+        {"body": {"type": "string", "minLength": 1, "maxLength": MAX_BODY}},
         {
-            "source_id": TEXT,
-            "author_id": TEXT,
-            "identity_group_id": TEXT,
-            "in_reply_to_id": TEXT,
-            "body": {"type": "string", "maxLength": MAX_BODY},
-        }
+            "source_id": _NAME,
+            "author_id": _NAME,
+            "identity_group_id": _NAME,
+            "in_reply_to_id": FILTER,
+        },
     ),
 )
 async def create_content(call: Called) -> Response:
@@ -72,7 +74,7 @@ async def get_content(call: Called, key: Id) -> Response:
 
 async def _import(call: Call, body: str, answers: str | None) -> Response:
     """The customer's message: on a new thread, or on that of what it answers."""
-    author = call.needed("author_id", _MAX_NAME)
+    author = call.id("author_id", _MAX_NAME)
     message = _id(call, "content")
     data: dict[str, Any] = {"body": body, "author_id": author}
     if answers is None:
@@ -88,10 +90,12 @@ async def _import(call: Call, body: str, answers: str | None) -> Response:
 
 
 def _new_thread(call: Call, author: str) -> dict[str, Any]:
-    source, thread = call.needed("source_id", _MAX_NAME), _id(call, "thread")
+    source, thread = call.id("source_id", _MAX_NAME), _id(call, "thread")
     if not permits(call.principal, "read", source):
         raise Problem(403, "forbidden", "You may not read this source. Ask for the permission read:SOURCE.")
-    group = call.text("identity_group_id", _MAX_NAME - len(thread)) or author
+    group = author
+    if call.text("identity_group_id") is not None:
+        group = call.id("identity_group_id", _MAX_NAME)
     return {
         "source_id": source,
         "thread": f"{source}:{thread}:{group}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.concurrency import run_in_threadpool
 
 from interlock.engine import tokens
+from interlock.engine.messages import MAX_ID_LENGTH, is_printable
 from interlock.engine.tokens import Principal
 from interlock.gateway.deployment import ServedDeployment
 from interlock.gateway.permissions import READ_ALL, permits
@@ -21,13 +22,13 @@ async def impersonated(deployment: ServedDeployment, caller: Principal, user_id:
 
     Raises Problem (400) where he may not, or names nobody.
     """
-    if user_id is None:
+    if user_id is None or user_id == "":
         return caller
     if not permits(caller, _PERMISSION):
         raise Problem(
             400, "bad_request", f"impersonated_user_id: this token lacks the permission {_PERMISSION}."
         )
-    if not isinstance(user_id, str) or not 0 < len(user_id) <= 128:
+    if not isinstance(user_id, str) or len(user_id) > MAX_ID_LENGTH or not is_printable(user_id):
         raise Problem(400, "bad_request", "impersonated_user_id is no user's id. Correct it.")
     return await run_in_threadpool(_user, deployment, caller, user_id)
 

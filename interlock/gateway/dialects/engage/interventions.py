@@ -17,19 +17,21 @@ from interlock.gateway.dialects.engage.opening import opened
 from interlock.gateway.dialects.engage.shapes import LISTED, STATUSES, intervention, records
 from interlock.gateway.dialects.engage.words import (
     FIELDS,
-    TEXT,
-    TEXTS,
-    WHOLE,
+    FILTER,
+    ID,
+    IDS,
+    MAX_WHOLE,
     EngageIntervention,
     EngageInterventions,
     errors,
+    one_of,
     takes,
+    whole,
 )
 from interlock.gateway.permissions import EVERY_SOURCE, READ_ALL
 from interlock.gateway.reading import listed
 
 DEFAULT_LIMIT, MAX_LIMIT = 30, 150
-_MAX_OFFSET = 2**31 - 1
 _SORTS = ("created_at", "updated_at")
 _FILTERS = ("thread_id", "user_id", "identity_group_id")
 
@@ -44,22 +46,22 @@ _ONE = {"model": EngageIntervention, "description": "The intervention."}
     response_model=None,
     responses={200: {"model": EngageInterventions}},
     openapi_extra=takes(
-        {
-            "thread_id": TEXT,
-            "user_id": TEXT,
-            "identity_group_id": TEXT,
-            "identity_id": TEXTS,
-            "status": {"type": "string", "enum": [*STATUSES]},
-            "sort": {"type": "string", "enum": [*_SORTS]},
-            "offset": WHOLE,
-            "limit": {"type": "integer", "minimum": 1},
+        optional={
+            "thread_id": FILTER,
+            "user_id": FILTER,
+            "identity_group_id": FILTER,
+            "identity_id": IDS,
+            "status": one_of(*STATUSES),
+            "sort": one_of(*_SORTS),
+            "offset": whole(0),
+            "limit": whole(1),
         },
         has_body=False,
     ),
 )
 async def list_interventions(call: Called) -> Response:
     """Interventions on sources that the token's user reads, the newest first."""
-    offset = call.whole("offset", 0, 0, _MAX_OFFSET)
+    offset = call.whole("offset", 0, 0, MAX_WHOLE)
     limit = call.whole("limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
     sort = call.text("sort") or _SORTS[0]
     if sort not in _SORTS:
@@ -104,11 +106,11 @@ def _filters(call: Call) -> dict[str, list[str]]:
     "",
     response_model=None,
     responses={200: _ONE, **errors(404)},
-    openapi_extra=takes({"content_id": TEXT}),
+    openapi_extra=takes({"content_id": ID}),
 )
 async def create_intervention(call: Called) -> Response:
     """Create the intervention of a content's thread, or reopen it, as the token's user; 422 where it is open."""
-    content = await readable_content(call.deployment, call.principal, call.needed("content_id"))
+    content = await readable_content(call.deployment, call.principal, call.id("content_id"))
     found = await call.instance(await opened(call, content), 422)
     if found["context"]["content_id"] != content["key"] and call.is_named:
         raise unprocessable("Another call was sent under this Idempotency-Key. Send a new one.")
@@ -130,7 +132,7 @@ async def get_intervention(call: Called, key: Id) -> Response:
     "/{interventionId}",
     response_model=None,
     responses={200: _ONE, **errors(404)},
-    openapi_extra=takes({"custom_field_values": FIELDS}),
+    openapi_extra=takes(optional={"custom_field_values": FIELDS}),
 )
 async def update_intervention(call: Called, key: Id) -> Response:
     """Set custom fields; those that are not named stay."""
@@ -148,7 +150,7 @@ async def update_intervention(call: Called, key: Id) -> Response:
     "/{interventionId}/update_categories",
     response_model=None,
     responses={200: _ONE, **errors(404)},
-    openapi_extra=takes({"category_ids": TEXTS}),
+    openapi_extra=takes({"category_ids": IDS}),
 )
 async def categorize_intervention(call: Called, key: Id) -> Response:
     """Replace the categories."""
@@ -190,11 +192,11 @@ async def cancel_intervention(call: Called, key: Id) -> Response:
     "/{interventionId}/reassign",
     response_model=None,
     responses={200: _ONE, **errors(404)},
-    openapi_extra=takes({"user_id": TEXT}),
+    openapi_extra=takes({"user_id": ID}),
 )
 async def reassign_intervention(call: Called, key: Id) -> Response:
     """Put another user in charge; 403 for who may not update interventions."""
-    result = await call.send("intervention", key, "reassign", {"user_id": call.needed("user_id")})
+    result = await call.send("intervention", key, "reassign", {"user_id": call.id("user_id")})
     return await _answered(call, result, 422)
 
 

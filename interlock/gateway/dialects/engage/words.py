@@ -1,7 +1,6 @@
 """The words of Engage's part of the OpenAPI document.
 
-Parameters come in the query, in a form or as JSON: each is declared in the query and in the body, and needed in one
-of them.
+Parameters come in the query, in a form or as JSON.
 """
 
 from __future__ import annotations
@@ -11,6 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
+
+MAX_TEXT = 128
+"""Characters of an id or another short text."""
+MAX_WHOLE = 2**31 - 1
 
 _DATE: JsonDict = {"format": "date-time"}
 
@@ -82,12 +85,23 @@ class EngageError(BaseModel):
     status: int
 
 
-TEXT: Mapping[str, Any] = {"type": "string"}
-TEXTS: Mapping[str, Any] = {"type": "array", "items": {"type": "string"}}
-FLAG: Mapping[str, Any] = {"type": "boolean"}
-WHOLE: Mapping[str, Any] = {"type": "integer", "minimum": 0}
-FIELDS: Mapping[str, Any] = {"type": "object", "additionalProperties": True}
-_EVERYWHERE = {"impersonated_user_id": TEXT}
+PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
+ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": PRINTABLE}
+FILTER: dict[str, Any] = {"type": "string", "maxLength": MAX_TEXT, "description": "Empty: any."}
+IDS: dict[str, Any] = {"type": "array", "items": {"type": "string", "maxLength": MAX_TEXT}, "minItems": 1}
+FLAG: dict[str, Any] = {"type": "string", "enum": ["true", "false", "True", "False", "1", "0", ""]}
+FIELDS: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": {"type": "string"},
+    "propertyNames": {"pattern": r"^[^\[\]]+$"},
+}
+_EVERYWHERE = {
+    "impersonated_user_id": {"type": "string", "maxLength": MAX_TEXT, "pattern": PRINTABLE.replace("+", "*")}
+}
+_ANYTHING: dict[str, Any] = {
+    "type": "object",
+    "description": "Parameters may stand here instead of in the query; what is here counts.",
+}
 _FORMS = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -96,24 +110,39 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": EngageError, "description": "Refused."} for status in statuses}
 
 
+def one_of(*values: str) -> dict[str, Any]:
+    """The schema of a parameter with few values; empty, it counts as missing."""
+    return {"type": "string", "enum": [*values, ""]}
+
+
+def whole(least: int) -> dict[str, Any]:
+    """The schema of a whole number."""
+    return {"type": "integer", "format": "int32", "minimum": least, "maximum": MAX_WHOLE}
+
+
 def takes(
-    parameters: Mapping[str, Mapping[str, Any]] | None = None, *, has_body: bool = True
+    needed: Mapping[str, dict[str, Any]] | None = None,
+    optional: Mapping[str, dict[str, Any]] | None = None,
+    *,
+    has_body: bool = True,
 ) -> dict[str, Any]:
-    """The OpenAPI words for what an operation takes."""
-    known = {**(parameters or {}), **_EVERYWHERE}
-    words: dict[str, Any] = {"parameters": [_in_query(name, dict(schema)) for name, schema in known.items()]}
+    """The OpenAPI words for what an operation takes.
+
+    The parameters are declared where the vendor declares them, in the query. OpenAPI cannot say that a body will do
+    instead, so the body is declared as optional, and as any object.
+    """
+    parameters = [_in_query(name, schema, required=True) for name, schema in (needed or {}).items()]
+    others = {**(optional or {}), **_EVERYWHERE}
+    parameters += [_in_query(name, schema, required=False) for name, schema in others.items()]
+    words: dict[str, Any] = {"parameters": parameters}
     if has_body:
-        schema = {"type": "object", "properties": {name: dict(one) for name, one in known.items()}}
-        words["requestBody"] = {
-            "required": False,
-            "content": {media_type: {"schema": schema} for media_type in _FORMS},
-        }
+        content = {media_type: {"schema": _ANYTHING} for media_type in _FORMS}
+        words["requestBody"] = {"required": False, "content": content}
     return words
 
 
-def _in_query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _in_query(name: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    shown = {"name": name, "in": "query", "required": required, "schema": schema}
     if schema["type"] == "array":
-        return {"name": f"{name}[]", "in": "query", "required": False, "schema": schema}
-    if schema["type"] == "object":
-        return {"name": name, "in": "query", "required": False, "style": "deepObject", "schema": schema}
-    return {"name": name, "in": "query", "required": False, "schema": schema}
+        return {**shown, "name": f"{name}[]"}
+    return {**shown, "style": "deepObject", "explode": True} if schema["type"] == "object" else shown
