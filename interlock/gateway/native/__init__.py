@@ -3,8 +3,9 @@
 from fastapi import APIRouter
 
 from interlock.gateway.answers import problems
-from interlock.gateway.native import commands, instances
+from interlock.gateway.native import commands, desk, instances
 
 router = APIRouter(prefix="/interlock/v1", tags=["native"], responses=problems(401, 403, 422, 429, 503))
 router.include_router(commands.router)
 router.include_router(instances.router)
+router.include_router(desk.router)
