@@ -21,6 +21,7 @@ from tests.integration.http_client import (
     environment,
     start,
     url_in,
+    wait_until,
 )
 
 
@@ -62,6 +63,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             url = url_in(log, processes[0])
             _wait_for_charts(client)
             admin = Client(url, tokens.create(client, KEYS, "admin", id="root")["token"])
+            wait_until(lambda: admin.command("workbin/any", "define", wait=5).status == 200, 60)
             yield Gateway(url, client, environ, admin)
             for process in processes:
                 process.send_signal(signal.SIGTERM)

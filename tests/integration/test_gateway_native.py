@@ -20,7 +20,8 @@ def put(client: Client, path: str, body: Any = None) -> Answer:
 
 
 def test_a_queue_and_an_agent_are_made_and_a_ticket_is_routed(gateway: Gateway) -> None:
-    assert put(gateway.admin, "queues/chat-desk", {}).body["state"] == ["open"]
+    made = put(gateway.admin, "queues/chat-desk", {})
+    assert made.body.get("state") == ["open"], made
     agent = {"name": "Ann", "queues": ["chat-desk"], "capacity": {"chat": 20}, "skills": []}
     made = put(gateway.admin, "agents/desk-ann", agent)
     assert (made.status, made.body["context"]["name"], made.body["context"]["ready"]) == (200, "Ann", [])
