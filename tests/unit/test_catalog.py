@@ -39,6 +39,7 @@ def test_the_shipped_charts_are_there() -> None:
         "switchboard",
         "thread",
         "ticket",
+        "workbin",
     ]
 
 

@@ -23,7 +23,7 @@ from interlock.statecharts.registered import MachineUnknown
 
 MAX_PAGE = 1000
 
-Machine = Annotated[
+MachineId = Annotated[
     str, Path(description="Id of the chart.", max_length=MAX_ID_LENGTH), BeforeValidator(decoded)
 ]
 Key = Annotated[
@@ -43,7 +43,7 @@ router = APIRouter()
 def list_instances(
     deployment: Deployment,
     reader: Reader,
-    machine: Machine,
+    machine: MachineId,
     state: Annotated[str | None, Query(description="Only those in this state, a compound one too.")] = None,
     where: Annotated[
         list[str] | None,
@@ -100,7 +100,7 @@ def _condition(text: str, index: tuple[str, ...]) -> tuple[str, Any]:
     response_model=None,
     responses={200: {"model": Instance, "description": "`ETag` is its version."}, **problems(404)},
 )
-def read_instance(deployment: Deployment, reader: Reader, machine: Machine, key: Key) -> Response:
+def read_instance(deployment: Deployment, reader: Reader, machine: MachineId, key: Key) -> Response:
     """An instance as it is now."""
     snapshot = _snapshot(deployment, reader, machine, key)
     return answer(shown(deployment, snapshot), headers={"ETag": f'"{snapshot.version}"'})
@@ -114,7 +114,7 @@ def read_instance(deployment: Deployment, reader: Reader, machine: Machine, key:
 def read_history(
     deployment: Deployment,
     reader: Reader,
-    machine: Machine,
+    machine: MachineId,
     key: Key,
     first: Annotated[int, Query(ge=1, le=2**53, description="The first version.")] = 1,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
