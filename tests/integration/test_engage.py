@@ -516,6 +516,18 @@ def test_what_is_not_there_is_told_in_the_envelope_too(
     refused(desk.ann.call(method, path), status, identifier)
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/interventions", "GET, POST"),
+        ("/interventions/x", "GET, PUT"),
+        ("/interventions/x/cancel", "DELETE"),
+    ],
+)
+def test_a_method_that_is_not_taken_is_told_which_are(desk: Desk, path: str, methods: str) -> None:
+    assert desk.ann.call("PATCH", path).headers["allow"] == methods
+
+
 def test_bodies_that_are_no_parameters(desk: Desk) -> None:
     path = f"{BASE}/interventions"
     send = desk.ann.client.send
