@@ -60,6 +60,11 @@ class Server:
 
         return cache(lambda version: Machine(self.chart(machine, version)))
 
+    def all_versions(self, machine: str) -> list[Chart]:
+        """Every registered version of a machine's chart, the newest first. Raises as `latest` does."""
+        self.latest(machine)
+        return self._registered.versions(machine)
+
     def snapshot(self, machine: str, key: str) -> Snapshot:
         """An instance's snapshot. Raises CliError: not found, or failed where it is corrupt."""
         try:

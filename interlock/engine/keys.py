@@ -51,7 +51,10 @@ Of a partition (prefix ``{<prefix>:<p>}``):
 ``:dead``                       stream  ``letter`` = JSON {at, error, raw}: what could not be applied. The commit
 ``:index:<machine>``            zset    all keys of a machine, score 0 (ordered by bytes). The commit
 ``:index:<machine>:state:<s>``  zset    keys that are in state ``s`` (every active state, not only atomic ones)
-``:index:<machine>:<f>=<v>``    zset    keys whose indexed context field ``f`` is ``v`` (JSON). The commit
+``:index:<machine>:tag:<t>``    zset    keys that are in a state with this tag. The commit
+``:index:<machine>:by:<f>``     zset    ``<value><NUL><key>``, score 0: the value of an indexed context field, of
+                                        ``$created_at``, ``$updated_at``, ``$chart_version`` (`ordering`). Same
+``:rows:<machine>``             hash    key = JSON of what lists see of the instance (`indexing.Row`). The commit
 ``:delivery:<id>``              string  a delivery's JSON; expires when it is finished. Dispatch, deliver
 ``:delivery:<id>:attempts``     list    one attempt's JSON each; expires likewise. Deliver
 ``:deliveries:due``             zset    webhook ids by the time of their earliest attempt, 0 to cancel what
@@ -146,10 +149,14 @@ class PartitionKeys:
     def state_index(self, machine: str, state: str) -> str:
         return f"{self.tag}:index:{machine}:state:{state}"
 
-    def field_index(self, machine: str, name: str, value: object) -> str:
-        return (
-            f"{self.tag}:index:{machine}:{name}={orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()}"
-        )
+    def tag_index(self, machine: str, tag: str) -> str:
+        return f"{self.tag}:index:{machine}:tag:{tag}"
+
+    def order_index(self, machine: str, name: str) -> str:
+        return f"{self.tag}:index:{machine}:by:{name}"
+
+    def rows(self, machine: str) -> str:
+        return f"{self.tag}:rows:{machine}"
 
     def delivery(self, delivery_id: str) -> str:
         return f"{self.tag}:delivery:{delivery_id}"
