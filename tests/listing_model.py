@@ -26,9 +26,12 @@ context:
   weight: {type: number, default: 0}
   fragile: {type: [boolean, "null"], default: null}
   label: {default: null}
+  channel: {type: [string, "null"], default: null}
 commands:
-  post: {creates: true, data: {owner: {type: [string, "null"]}, weight: {type: number}, label: {}}}
-  put: {data: {owner: {type: [string, "null"]}, weight: {type: number}, label: {}}}
+  post:
+    creates: true
+    data: {owner: {type: [string, "null"]}, weight: {type: number}, label: {}, channel: {type: string}}
+  put: {data: {owner: {type: [string, "null"]}, weight: {type: number}, label: {}, channel: {type: string}}}
   wrap: {data: {fragile: {type: [boolean, "null"]}}}
   move: {}
   hold: {}
@@ -39,7 +42,7 @@ states:
   live:
     type: parallel
     on:
-      put: {actions: {assign: {owner: data.owner, weight: data.weight, label: data.label}}}
+      put: {actions: {assign: {owner: data.owner, weight: data.weight, label: data.label, channel: data.channel}}}
       wrap: {actions: {assign: {fragile: data.fragile}}}
       lose: lost
     states:
@@ -69,6 +72,8 @@ V2 = (
 OWNERS = ["ann", "bob", "", "änn", "zoë", "a\tb", "日本", None]
 WEIGHTS = [0, 1, 1.0, -2.5, 2**53, 2**53 + 1, 1e300, -3]
 LABELS = [None, False, True, 0, 1, 1.5, "1", "true", "x\x00y", "x", [1], [1.0], {"a": 1}]
+SOURCES = ["chat", "mail", ""]
+TENANTS = ["default", "acme", "nobody"]
 STATES = ["live", "live.place", "live.place.depot", "live.place.road", "live.place.road.van"]
 STATES += ["live.place.road.ditch", "live.care", "live.care.held", "live.care.normal", "lost"]
 TAGS = ["waiting", "moving", "held", "gone", "sad"]
@@ -85,11 +90,15 @@ def random_command(dice: random.Random, keys: int) -> dict[str, Any]:
     data: dict[str, Any] = {}
     if name in ("post", "put"):
         data = {"owner": dice.choice(OWNERS), "weight": dice.choice(WEIGHTS), "label": dice.choice(LABELS)}
+        if dice.random() < 0.8:
+            data["channel"] = dice.choice(SOURCES)
     elif name == "wrap":
         data = {"fragile": dice.choice([True, False, None])}
     elif name == MIGRATE:
         data = {"from": 1, "to": 2}
-    return {"machine": "parcel", "key": f"p{dice.randrange(keys)}", "name": name, "data": data}
+    number = dice.randrange(keys)
+    key = f"p{number}" if number % 3 else f"~acme~p{number}"
+    return {"machine": "parcel", "key": key, "name": name, "data": data}
 
 
 def random_query(dice: random.Random) -> Query:
@@ -114,6 +123,8 @@ def random_query(dice: random.Random) -> Query:
         some(TAGS) if dice.random() < 0.3 else [],
         where,
         sort,
+        dice.choice(TENANTS) if dice.random() < 0.4 else None,
+        dice.choice([["chat"], ["chat", "mail"], []]) if dice.random() < 0.2 else None,
     )
 
 
@@ -138,6 +149,11 @@ def full_scan(charts: Mapping[int, Chart], snapshots: Iterable[Snapshot], query:
 
 
 def _fits(chart: Chart, snapshot: Snapshot, query: Query) -> bool:
+    tenant = "acme" if snapshot.key.startswith("~acme~") else "default"
+    if query.tenant not in (None, tenant):
+        return False
+    if query.sources is not None and snapshot.context["channel"] not in query.sources:
+        return False
     if query.states and not any(is_in(snapshot, state) for state in query.states):
         return False
     tags = {tag for path, state in chart.states.items() if is_in(snapshot, path) for tag in state.tags}
@@ -184,6 +200,11 @@ def check_lists(store: Store, charts: Mapping[int, Chart], dice: random.Random, 
         offset, limit = dice.randrange(len(expected) + 2), dice.choice([1, 5, 50])
         page = store.page(query, limit=limit, offset=offset)
         assert [found.key for found in page.instances] == expected[offset : offset + limit], told
+        if expected:
+            behind = dice.choice(expected)
+            page = store.page(query, limit=limit, behind=behind)
+            rest = expected[expected.index(behind) + 1 :]
+            assert [found.key for found in page.instances] == rest[:limit], told
         total = store.total(query)
         assert (total.count, total.exact) == (len(expected), True), told
         listed += len(expected)

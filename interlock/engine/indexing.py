@@ -15,9 +15,13 @@ from interlock.engine.chart import Chart
 from interlock.engine.keys import PartitionKeys
 from interlock.engine.ordering import END, encoded
 from interlock.engine.snapshot import Snapshot
+from interlock.engine.sources import source_of
+from interlock.engine.tenancy import split
 
 CREATED_AT, UPDATED_AT, CHART_VERSION = "$created_at", "$updated_at", "$chart_version"
-"""What every instance is ordered by beside its fields; no context field can be called so."""
+TENANT, SOURCE = "$tenant", "$source"
+"""What every instance is listed by beside its fields; no context field can be called so. Where there is no source
+that all may know of (`sources`), there is no `SOURCE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,10 @@ def row_of(chart: Chart, snapshot: Snapshot) -> Row:
         UPDATED_AT: encoded(snapshot.updated_at),
         CHART_VERSION: encoded(snapshot.chart_version),
     }
+    values[TENANT] = encoded(split(snapshot.key)[0])
+    public = {name: snapshot.context.get(name) for name in chart.public_fields}
+    if (source := source_of(public)) is not None:
+        values[SOURCE] = encoded(source)
     for name in chart.listed_by:
         values[name] = encoded(snapshot.context.get(name))
     return Row(snapshot.version, states, tuple(sorted(tags)), values)

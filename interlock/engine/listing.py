@@ -12,16 +12,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Protocol, cast
 
 import redis
 import structlog
 
-from interlock.engine.indexing import Row
+from interlock.engine.indexing import TENANT, Row
 from interlock.engine.keys import Keys
 from interlock.engine.ordering import END
-from interlock.engine.queries import InvalidQuery, Order, Position, Query, TooBroad
+from interlock.engine.queries import InvalidQuery, NotListed, Order, Position, Query, TooBroad
 from interlock.engine.snapshot import CorruptSnapshot, Snapshot
 from interlock.engine.stored import is_foreign
 
@@ -70,8 +70,9 @@ class _Stream:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Streams of keys, one of which holds each instance that fits a filter."""
+    """Streams of keys, one of which holds each instance that fits a filter. ``name``: of the filter, "" for none."""
 
+    name: str
     streams: list[_Stream]
     size: int
     counts_once: bool
@@ -91,19 +92,28 @@ class Listing:
         self._client, self._keys, self._read = client, keys, read
 
     def page(
-        self, query: Query, limit: int, cursor: str | None = None, offset: int = 0, *, private: bool = True
+        self,
+        query: Query,
+        limit: int,
+        cursor: str | None = None,
+        offset: int = 0,
+        *,
+        behind: str | None = None,
+        private: bool = True,
     ) -> Page:
         """See `Store.page`."""
-        if offset and cursor:
-            raise InvalidQuery("a page begins at a cursor or at an offset, not at both")
+        if bool(offset) + bool(cursor) + (behind is not None) > 1:
+            raise InvalidQuery("a page begins at a cursor, at an offset or behind a key, not at several")
         if not 0 <= offset <= MAX_OFFSET or limit < 1:
             raise InvalidQuery(
                 f"an offset is from 0 to {MAX_OFFSET}, a limit at least 1; a cursor leads further"
             )
         after = query.read_cursor(cursor) if cursor else None
+        if behind is not None:
+            after = self._position(query, behind)
         found: list[tuple[Position, Snapshot]] = []
         skip = offset
-        for hits, reached in self._hits(query, after, limit, COUNTED if offset else WALKED):
+        for hits, reached in self._hits(query, after, offset + limit, COUNTED if offset else WALKED):
             at = min(skip, len(hits))
             skip -= at
             while at < len(hits) and len(found) <= limit:
@@ -123,7 +133,9 @@ class Listing:
 
     def total(self, query: Query) -> Total:
         """See `Store.total`."""
-        sources = self._sources(query)
+        sources, everything = self._sources(query)
+        if len(sources) > 1:  # where there is one tenant, it is no filter
+            sources = [each for each in sources if each.name != TENANT or each.size < everything]
         own = {order.name for order in query.orders if not order.name.startswith("$")} - query.values.keys()
         source = min(sources, key=lambda each: each.size)
         if len(sources) == 1 and source.counts_once and not own:
@@ -150,23 +162,38 @@ class Listing:
         totals = [sum(sizes[at::width]) for at in range(width)]
         return max(totals[0] - min(totals), 0)
 
+    def _position(self, query: Query, key: str) -> Position:
+        """Where the instance of this key stands in the list. Raises NotListed."""
+        for _, row in self._rows(query.machine, [key]):
+            if (position := query.position(row, key)) is not None:
+                return position
+        raise NotListed(f"the list holds no {query.machine}/{key[:100]}: begin again")
+
     def _hits(
-        self, query: Query, after: Position | None, limit: int, budget: int
+        self, query: Query, after: Position | None, wanted: int, budget: int
     ) -> Iterator[tuple[list[Position], Position | None]]:
-        """What fits, in order, chunk by chunk; with how far it came where the budget is spent."""
-        source = min(self._sources(query), key=lambda each: each.size)
-        filtered = bool(query.values or query.states or query.tags)
-        chunk = max(limit + 1, _CHUNK) if filtered else limit + 1
+        """What fits, in order, chunk by chunk; with how far it came where the budget is spent.
+
+        ``wanted``: how many the reader asks for.
+        """
+        sources, everything = self._sources(query)
+        source = min(sources, key=lambda each: each.size)
+        chunk = wanted + 1 if source.size == everything else max(wanted + 1, _CHUNK)
         if not query.orders:
             yield from self._walk(query, source.streams, None, after, chunk, budget)
             return
         first = query.orders[0]
-        walkable = len(query.orders) == 1 and first.descending == query.key_descends
-        if source.size <= GATHERED and (filtered or not walkable):
-            yield self._gather(query, source, after), None
-        elif walkable:
+        may_gather = source.size <= GATHERED
+        may_walk = len(query.orders) == 1 and first.descending == query.key_descends
+        if may_walk and not (may_gather and source.size <= _ahead(sources, everything, wanted)):
             streams = [_Stream(keys.order_index(query.machine, first.name)) for keys in self._partitions()]
-            yield from self._walk(query, streams, first, after, chunk, budget)
+            enough = source.size if may_gather else budget
+            for hits, reached in self._walk(query, streams, first, after, chunk, enough):
+                yield hits, None if may_gather else reached
+                if may_gather and reached:  # they lie further apart than was to be expected
+                    yield self._gather(query, source, reached), None
+        elif may_gather:
+            yield self._gather(query, source, after), None
         else:
             raise TooBroad(
                 f"{source.size} instances would have to be put in order: filter more (to {GATHERED}), or sort by "
@@ -211,33 +238,35 @@ class Listing:
     def _keys_of(self, source: _Source) -> Iterator[str]:
         return _once(_Merge(self._client, source.streams, False, None).members())
 
-    def _sources(self, query: Query) -> list[_Source]:
-        """For each filter what it leaves; without any, all instances of the machine."""
+    def _sources(self, query: Query) -> tuple[list[_Source], int]:
+        """For each filter what it leaves; without any, all instances of the machine. And how many these are."""
         machine, places = query.machine, self._partitions()
         streams = [
             [_Stream(keys.order_index(machine, name), value + END) for keys in places for value in values]
             for name, values in query.values.items()
         ]
-        once = [True for _ in streams]
+        names, once = [*query.values], [True for _ in streams]
         for named, index in ((query.states, "state_index"), (query.tags, "tag_index")):
             if named:
                 streams.append(
                     [_Stream(getattr(keys, index)(machine, name)) for keys in places for name in named]
                 )
+                names.append(index)
                 once.append(len(named) == 1)
-        if not streams:
-            streams, once = [[_Stream(keys.index(machine)) for keys in places]], [True]
+        whole = [_Stream(keys.index(machine)) for keys in places]
         pipeline = self._client.pipeline(transaction=False)
-        for stream in (stream for each in streams for stream in each):
+        for stream in chain(whole, *streams):
             if stream.prefix:
                 pipeline.zlexcount(stream.name, *stream.ends)
             else:
                 pipeline.zcard(stream.name)
         sizes = iter(cast(list[int], pipeline.execute()))
-        return [
-            _Source(each, sum(islice(sizes, len(each))), single)
-            for each, single in zip(streams, once, strict=True)
+        everything = _Source("", whole, sum(islice(sizes, len(whole))), True)
+        found = [
+            _Source(name, each, sum(islice(sizes, len(each))), single)
+            for name, each, single in zip(names, streams, once, strict=True)
         ]
+        return found or [everything], everything.size
 
     def _rows(self, machine: str, keys: Sequence[str]) -> list[tuple[str, Row]]:
         """The rows of those keys that have one."""
@@ -334,6 +363,14 @@ class _Merge:
             if members:
                 self._last[number] = members[-1][cut:]
         self._size = min(2 * self._size, 1000)
+
+
+def _ahead(sources: Sequence[_Source], everything: int, wanted: int) -> float:
+    """How many instances lie before so many that fit, if the filters have nothing to do with one another."""
+    share = 1.0
+    for source in sources:
+        share *= min(source.size / max(everything, 1), 1.0)
+    return (wanted + 1) / share if share else float("inf")
 
 
 def _once(members: Iterable[str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from interlock.engine.errors import InterlockError
-from interlock.engine.indexing import CHART_VERSION, CREATED_AT, UPDATED_AT, Row
+from interlock.engine.indexing import CHART_VERSION, CREATED_AT, SOURCE, TENANT, UPDATED_AT, Row
 from interlock.engine.ordering import encoded
 
 MAX_SORTS = 4
@@ -27,6 +27,10 @@ class InvalidQuery(InterlockError):
 
 class InvalidCursor(InterlockError):
     """A cursor that no page of this query gave out. Begin again without one."""
+
+
+class NotListed(InvalidQuery):
+    """The instance behind which a page is to begin is not in the list. Begin again without it."""
 
 
 class TooBroad(InterlockError):
@@ -62,6 +66,9 @@ class Query:
     ``chart_version``, to sort ``key`` too; a context field of such a name is written ``context.key``. Instances
     whose own chart version does not list by a field that is named are not in the list.
 
+    ``tenant``: only instances of this one. ``sources``: only those that belong to one of these (`sources.source_of`);
+    None leaves in what belongs to none.
+
     Raises InvalidQuery where it names more than `MAX_VALUES` or `MAX_SORTS`, or a value that is not JSON.
     """
 
@@ -70,16 +77,22 @@ class Query:
     tags: Sequence[str] = ()
     where: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     sort: Sequence[str] = ()
+    tenant: str | None = None
+    sources: Sequence[str] | None = None
     orders: tuple[Order, ...] = field(init=False)
     key_descends: bool = field(init=False)
     values: Mapping[str, frozenset[str]] = field(init=False)
     """Encoded values by index, of which an instance has one."""
 
     def __post_init__(self) -> None:
-        named = len(self.states) + len(self.tags) + sum(len(each) for each in self.where.values())
+        sources = self.sources or ()
+        named = (
+            len(sources) + len(self.states) + len(self.tags) + sum(len(each) for each in self.where.values())
+        )
         if named > MAX_VALUES or len(self.sort) > MAX_SORTS:
             raise InvalidQuery(
-                f"a query names at most {MAX_VALUES} values, states and tags, and sorts by at most {MAX_SORTS} fields"
+                f"a query names at most {MAX_VALUES} values, states, tags and sources, and sorts by at most "
+                f"{MAX_SORTS} fields"
             )
         orders = [Order(index_of(name.removeprefix("-")), name.startswith("-")) for name in self.sort]
         object.__setattr__(self, "key_descends", bool(orders) and orders[-1].descending)
@@ -90,6 +103,10 @@ class Query:
         object.__setattr__(self, "orders", tuple(orders))
         try:
             values = {index_of(name): frozenset(map(encoded, each)) for name, each in self.where.items()}
+            if self.tenant is not None:
+                values[TENANT] = frozenset([encoded(self.tenant)])
+            if self.sources is not None:
+                values[SOURCE] = frozenset(map(encoded, self.sources))
         except (TypeError, KeyError, ValueError, OverflowError) as error:
             raise InvalidQuery(f"a value to filter by is no JSON value: {error}") from error
         object.__setattr__(self, "values", values)

@@ -143,6 +143,7 @@ class Store:
         limit: int = 50,
         cursor: str | None = None,
         offset: int = 0,
+        behind: str | None = None,
         private: bool = True,
     ) -> Page:
         """Instances that fit a query (of a machine's name: all of it, by key), at most ``limit``.
@@ -151,12 +152,13 @@ class Store:
         the values that it is sorted by is given out once, whatever happens to others; one whose values move it
         may be given out again or not at all, one that begins to fit comes if its place is still ahead. What is
         given out is as it is then. ``offset``: leave out so many instead; as others come and go, such pages
-        overlap or leave gaps. What is no snapshot of ours is left out, and logged.
+        overlap or leave gaps. ``behind``: begin behind the instance of this key instead. What is no snapshot of
+        ours is left out, and logged.
 
-        Raises InvalidQuery, InvalidCursor, and TooBroad where more would have to be sorted than `listing.GATHERED`,
-        or passed by than `listing.COUNTED`.
+        Raises InvalidQuery, InvalidCursor, NotListed, and TooBroad where more would have to be sorted than
+        `listing.GATHERED`, or passed by than `listing.COUNTED`.
         """
-        return self._listing.page(_query(query), limit, cursor, offset, private=private)
+        return self._listing.page(_query(query), limit, cursor, offset, behind=behind, private=private)
 
     def total(self, query: Query | str) -> Total:
         """How many instances fit a query. Exact where one filter counts alone, else up to `listing.COUNTED`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BeforeValidator
@@ -11,13 +11,17 @@ from interlock.engine.listing import MAX_OFFSET
 from interlock.engine.messages import MAX_ID_LENGTH, MAX_KEY_LENGTH
 from interlock.engine.queries import InvalidCursor, InvalidQuery, TooBroad
 from interlock.engine.snapshot import Snapshot
+from interlock.engine.tokens import Principal
 from interlock.gateway.answers import answer, decoded, problems
-from interlock.gateway.callers import Reader
+from interlock.gateway.callers import Reader, check_readable
 from interlock.gateway.deployment import Deployment, ServedDeployment
+from interlock.gateway.permissions import readable_sources
 from interlock.gateway.problems import Problem
+from interlock.gateway.reading import shown, shown_entry
 from interlock.gateway.shapes import HistoryPage, Instance, InstancePage
+from interlock.gateway.tenants import key_for
 from interlock.statecharts.lists import AskedWrong, read_query
-from interlock.statecharts.registered import ChartUnknown, MachineUnknown
+from interlock.statecharts.registered import MachineUnknown
 
 MAX_PAGE = 1000
 _CODES = {
@@ -46,7 +50,7 @@ router = APIRouter()
 )
 def list_instances(
     deployment: Deployment,
-    _reader: Reader,
+    reader: Reader,
     machine: Machine,
     state: Annotated[
         list[str] | None, Query(description="Only those in this state or below it; several: in one of them.")
@@ -84,6 +88,8 @@ def list_instances(
             tags=tag or (),
             where=where or (),
             sort=sort or (),
+            tenant=reader.tenant,
+            sources=readable_sources(reader),
         )
         page = deployment.store.page(query, limit=limit, cursor=cursor, offset=offset, private=False)
         total = deployment.store.total(query) if count else None
@@ -97,9 +103,9 @@ def list_instances(
         raise Problem(400, "invalid_query", f"{error}.") from None
     except TooBroad as error:
         raise Problem(400, "too_broad", f"{error}.") from None
-    shown = [_shown(deployment, snapshot) for snapshot in page.instances]
+    instances = [shown(deployment, snapshot) for snapshot in page.instances]
     counted = {"count": total.count, "count_exact": total.exact} if total else {}
-    return answer({"instances": shown, "next": page.next, **counted})
+    return answer({"instances": instances, "next": page.next, **counted})
 
 
 @router.get(
@@ -107,10 +113,10 @@ def list_instances(
     response_model=None,
     responses={200: {"model": Instance, "description": "`ETag` is its version."}, **problems(404)},
 )
-def read_instance(deployment: Deployment, _reader: Reader, machine: Machine, key: Key) -> Response:
+def read_instance(deployment: Deployment, reader: Reader, machine: Machine, key: Key) -> Response:
     """An instance as it is now."""
-    snapshot = _snapshot(deployment, machine, key)
-    return answer(_shown(deployment, snapshot), headers={"ETag": f'"{snapshot.version}"'})
+    snapshot = _snapshot(deployment, reader, machine, key)
+    return answer(shown(deployment, snapshot), headers={"ETag": f'"{snapshot.version}"'})
 
 
 @router.get(
@@ -120,36 +126,23 @@ def read_instance(deployment: Deployment, _reader: Reader, machine: Machine, key
 )
 def read_history(
     deployment: Deployment,
-    _reader: Reader,
+    reader: Reader,
     machine: Machine,
     key: Key,
     first: Annotated[int, Query(ge=1, le=2**53, description="The first version.")] = 1,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
 ) -> Response:
     """What happened to an instance, version by version."""
-    snapshot = _snapshot(deployment, machine, key)
-    entries = deployment.store.history(machine, key, first, limit, private=False)
-    try:
-        shown = [deployment.charts.shown_entry(snapshot, entry) for entry in entries]
-    except ChartUnknown as error:
-        raise _unshowable(error) from None
+    snapshot = _snapshot(deployment, reader, machine, key)
+    entries = deployment.store.history(machine, snapshot.key, first, limit, private=False)
+    told = [shown_entry(deployment, snapshot, entry) for entry in entries]
     after = entries[-1]["version"] + 1 if entries else first
-    return answer({"history": shown, "next": after if entries and after <= snapshot.version else None})
+    return answer({"history": told, "next": after if entries and after <= snapshot.version else None})
 
 
-def _snapshot(deployment: ServedDeployment, machine: str, key: str) -> Snapshot:
-    snapshot = deployment.store.snapshot(machine, key, private=False)
+def _snapshot(deployment: ServedDeployment, reader: Principal, machine: str, key: str) -> Snapshot:
+    snapshot = deployment.store.snapshot(machine, key_for(reader, key), private=False)
     if snapshot is None:
         raise Problem(404, "not_found", f"There is no instance {machine}/{key}.")
+    check_readable(reader, snapshot.context)
     return snapshot
-
-
-def _shown(deployment: ServedDeployment, snapshot: Snapshot) -> dict[str, Any]:
-    try:
-        return deployment.charts.shown(snapshot)
-    except ChartUnknown as error:
-        raise _unshowable(error) from None
-
-
-def _unshowable(error: ChartUnknown) -> Problem:
-    return Problem(503, "chart_unknown", str(error), headers={"Retry-After": "5"})
