@@ -357,12 +357,8 @@ def test_who_lists_by_a_private_field_finds_no_key_of_its_value(desk: Desk) -> N
     assert desk.client.zscore(keys.order_index("ticket", "title"), "4shown\0T-1") == 0
     names = [key.decode() for key in desk.client.keys("*")]
     assert not any(":pin=" in name or name.endswith(":by:pin") for name in names)
-    assert sorted(orjson.loads(desk.client.hget(keys.rows("ticket"), "T-1"))[3]) == [
-        "$chart_version",
-        "$created_at",
-        "$updated_at",
-        "title",
-    ]
+    row = orjson.loads(desk.client.hget(keys.rows("ticket"), "T-1"))
+    assert [name for name in row[3] if not name.startswith("$")] == ["title"]
     assert desk.catalog.only.chart.listed_by == ("title",)
 
 
