@@ -41,6 +41,29 @@ def decide(machine: Machine, snapshot: Snapshot | None, command: Command, now: d
     return refused(command.id, error, snapshot, command.machine, command.key)
 
 
+def hidden(machine: Machine, snapshot: Snapshot | None, command: Command, now: datetime) -> Error | None:
+    """Why the sender may not know of the instance at all: the first ``require`` row of the command that fails with
+    ``not_found``. None where they may, or where a row cannot be evaluated.
+
+    For who decides before the command is looked at: what is under way is nothing to learn for them either.
+    """
+    definition = machine.chart.commands.get(command.name)
+    if definition is None or snapshot is None:
+        return None
+    rows = [row for row in definition.require if row.error_class == ErrorClass.NOT_FOUND.value]
+    step = step_from(
+        machine, snapshot, scope_of(snapshot, cause_of(command), _actor(command.actor), now), now
+    )
+    try:
+        step.look()
+        _check_rows(rows, step.scope)
+    except CommandRefused as refusal:
+        return Error(refusal.error_class.value, refusal.code, refusal.message, refusal.details)
+    except EvaluationError:
+        return None
+    return None
+
+
 def fire(machine: Machine, snapshot: Snapshot | None, timer_id: str, now: datetime) -> Decision | None:
     """What a due timer does; None where its state was left meanwhile (the timer is dropped).
 
