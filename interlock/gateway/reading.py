@@ -101,9 +101,16 @@ class UnknownPlace(LookupError):
 def _read(
     deployment: ServedDeployment, principal: Principal, machine: str, key: str, private: bool
 ) -> Instance | None:
+    snapshot = stored(deployment, principal, machine, key, private=private)
+    return None if snapshot is None else shown(deployment, snapshot, private=private)
+
+
+def stored(
+    deployment: ServedDeployment, principal: Principal, machine: str, key: str, *, private: bool = True
+) -> Snapshot | None:
+    """What is stored of the instance that the principal's tenant calls ``machine/key``. Blocks. Raises as `read`."""
     try:
-        snapshot = deployment.store.snapshot(machine, key_for(principal, key), private=private)
-        return None if snapshot is None else shown(deployment, snapshot, private=private)
+        return deployment.store.snapshot(machine, key_for(principal, key), private=private)
     except CorruptSnapshot as error:
         log.error("corrupt_snapshot", machine=machine, key=key, reason=str(error))
         raise Problem(

@@ -93,6 +93,56 @@ class HistoryPage(BaseModel):
     next: int | None = Field(description="`first` of the next page; null at the end.")
 
 
+class Capabilities(BaseModel):
+    version: int
+    commands: list[str]
+
+
+class Explanation(BaseModel):
+    machine: str
+    key: str
+    version: int
+    state: list[str]
+    timers: list[RunningTimer]
+    last: HistoryEntry | None = Field(description="The step that led here.")
+    accepts: list[str] = Field(description="Commands that the caller could send now.")
+
+
+class Trial(BaseModel):
+    """What a command would be answered."""
+
+    status: Literal["applied", "ignored", "refused"]
+    state: list[str] | None
+    version: int | None
+    events: list[str]
+    error: ResultError | None
+
+
+class Replayed(BaseModel):
+    version: int
+    same: bool | None
+    instance: Instance
+
+
+class ChartVersions(BaseModel):
+    id: str
+    versions: list[int]
+
+
+class ChartList(BaseModel):
+    charts: list[ChartVersions]
+
+
+class ChartText(BaseModel):
+    id: str
+    version: int
+    description: str | None
+    states: list[str] = Field(description="Paths of all states.")
+    commands: list[str]
+    index: list[str] = Field(description="Fields to list by.")
+    source: str = Field(description="The YAML.")
+
+
 class ProblemDetails(BaseModel):
     """RFC 9457."""
 

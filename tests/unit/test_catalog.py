@@ -38,6 +38,7 @@ def test_the_shipped_charts_are_there() -> None:
         "switchboard",
         "thread",
         "ticket",
+        "workbin",
     ]
 
 
