@@ -14,12 +14,13 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 
 import orjson
 import redis
 from rq import Queue
 
-from benchmarks.desk import counters, publish, request, server_url, wait_until_quiet, workers
+from benchmarks.desk import Rate, Watch, counters, publish, request, server_url, wait_until_quiet, workers
 from benchmarks.routed import Routed, routed_rate
 from interlock.engine.embedded import EmbeddedServer
 from interlock.engine.keys import Keys
@@ -47,20 +48,20 @@ def commands(total: int, machine: str) -> list[bytes]:
     return made
 
 
-def interlock_rate(client: redis.Redis, total: int, machine: str = "request") -> float:
-    """Commands a second from the first XADD to the last commit."""
+def interlock_rate(client: redis.Redis, total: int, machine: str = "request") -> Rate:
+    """From the first XADD to the last commit."""
     client.flushall()
     keys, bodies = Keys(), commands(total, machine)
-    with workers(server_url(client)):
+    with workers(server_url(client)) as pid:
         request(client, keys, machine, "warm", "open")
-        begun = time.perf_counter()
+        watch = Watch(pid)
         publish(client, keys.commands, bodies)
         wait_until_quiet(client, keys)
-        elapsed = time.perf_counter() - begun
+        elapsed, used = watch.read()
         ended = counters(client, keys)
         assert ended == {"applied": total + 1}, ended
         assert client.exists(keys.result(f"b{total - 1}"))
-    return total / elapsed
+    return Rate(total / elapsed, used / total)
 
 
 def idle_latency(client: redis.Redis, total: int) -> list[float]:
@@ -76,8 +77,8 @@ def idle_latency(client: redis.Redis, total: int) -> list[float]:
     return sorted(found)
 
 
-def plain_rate(client: redis.Redis, total: int) -> float:
-    """Jobs a second of plain RQ: from the first enqueue to the end of the last job."""
+def plain_rate(client: redis.Redis, total: int) -> Rate:
+    """Jobs of plain RQ: from the first enqueue to the end of the last job."""
     client.flushall()
     url = server_url(client)
     queue = Queue("plain", connection=client)
@@ -98,7 +99,7 @@ def plain_rate(client: redis.Redis, total: int) -> float:
         queue.enqueue("benchmarks.plain_rq.apply", "warm", "assign", {}, result_ttl=60).latest_result(
             timeout=30
         )
-        begun = time.perf_counter()
+        watch = Watch(worker.pid)
         for start in range(0, total, 500):
             queue.enqueue_many(
                 [
@@ -112,7 +113,8 @@ def plain_rate(client: redis.Redis, total: int) -> float:
             )
         while queue.count or len(queue.started_job_registry):
             time.sleep(0.01)
-        return total / (time.perf_counter() - begun)
+        elapsed, used = watch.read()
+        return Rate(total / elapsed, used / total)
     finally:
         worker.terminate()
         worker.wait(30)
@@ -145,7 +147,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--appendfsync", default="everysec", choices=["everysec", "always", "no"])
     options = parser.parse_args()
-    rates: dict[str, list[float]] = {name: [] for name in _ROWS}
+    rates: dict[str, list[Rate]] = {name: [] for name in _ROWS}
     routed: list[Routed] = []
     with (
         EmbeddedServer(None, appendfsync=options.appendfsync) as server,
@@ -157,17 +159,19 @@ def main() -> None:
             routed.append(routed_rate(client, options.tickets))
             rates["routed"].append(routed[-1].applied)
             rates["plain"].append(plain_rate(client, options.plain))
-            rates["bare"].append(bare_rate(client, options.commands))
+            rates["bare"].append(Rate(bare_rate(client, options.commands), 0.0))
         idle = idle_latency(client, options.idle)
     print(
         f"appendfsync {options.appendfsync}, {options.runs} runs, {options.commands} commands, "
         f"{options.tickets} tickets, load {os.getloadavg()[0]:.1f}"
     )
     for name, title in _ROWS.items():
+        found = [one.per_second for one in rates[name]]
+        used = [1e6 * one.processor for one in rates[name]]
         print(
-            f"{title:42}{statistics.median(rates[name]):8.0f} commands/s  {[round(x) for x in rates[name]]}, "
-            f"to plain RQ {_ratio(rates[name], rates['plain']):.2f}, to interlock "
-            f"{_ratio(rates[name], rates['interlock']):.2f}"
+            f"{title:42}{statistics.median(found):8.0f} commands/s {[round(one) for one in found]}, "
+            f"to plain RQ {_ratio(rates, name, 'plain'):.2f}, to interlock {_ratio(rates, name, 'interlock'):.2f}; "
+            f"{statistics.median(used):.0f} us of processor time each {[round(one) for one in used]}"
         )
     print(
         f"tickets through queues and agents: {statistics.median(one.tickets for one in routed):.0f} tickets/s, "
@@ -187,9 +191,10 @@ _ROWS = {
 }
 
 
-def _ratio(ones: list[float], others: list[float]) -> float:
-    """The median of the ratios, each within one round."""
-    return statistics.median(one / other for one, other in zip(ones, others, strict=True))
+def _ratio(rates: Mapping[str, Sequence[Rate]], one: str, other: str) -> float:
+    """The median of the ratios by the clock, each within one round."""
+    pairs = zip(rates[one], rates[other], strict=True)
+    return statistics.median(left.per_second / right.per_second for left, right in pairs)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ PATIENCE_SECONDS = 300
 
 
 @contextmanager
-def workers(url: str) -> Iterator[None]:
-    """One drain process, one delivery process, one pump; with the charts of the benchmarks."""
+def workers(url: str) -> Iterator[int]:
+    """One drain process, one delivery process, one pump, with the charts of the benchmarks; their parent's id."""
     environment = {
         **os.environ,
         "INTERLOCK_REDIS_URL": url,
@@ -32,10 +33,41 @@ def workers(url: str) -> Iterator[None]:
     command = [sys.executable, "-m", "interlock.cli.main", "worker", "--processes", "1"]
     process = subprocess.Popen(command, env=environment)
     try:
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(30)
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process and those below it have used so far: what other work on the machine takes is not in it. Linux."""
+    found, waiting = 0.0, [pid]
+    while waiting:
+        place = Path(f"/proc/{waiting.pop()}")
+        ticks = (place / "stat").read_text().rpartition(")")[2].split()[11:13]
+        found += sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+        for children in place.glob("task/*/children"):
+            waiting += map(int, children.read_text().split())
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """``per_second`` by the clock; ``processor``: seconds of processor time for one."""
+
+    per_second: float
+    processor: float
+
+
+class Watch:
+    """Measures a process and those below it from now on."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid, self._used, self._begun = pid, processor_seconds(pid), time.perf_counter()
+
+    def read(self) -> tuple[float, float]:
+        """Seconds by the clock, and seconds of processor time."""
+        return time.perf_counter() - self._begun, processor_seconds(self._pid) - self._used
 
 
 def server_url(client: redis.Redis) -> str:

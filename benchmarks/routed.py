@@ -6,13 +6,14 @@ itself, the ticket confirms, and each tells the others what changed. So applied 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import orjson
 import redis
 
 from benchmarks.desk import (
+    Rate,
+    Watch,
     counters,
     in_state,
     publish,
@@ -32,9 +33,10 @@ WAVE = len(QUEUES) * AGENTS_OF_QUEUE * CAPACITY // 2
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """``applied``: commands a second; ``tickets``: a second, from open to closed; ``each``: commands a ticket."""
+    """``applied``: commands a second, and their processor time; ``tickets``: a second, from open to closed;
+    ``each``: commands a ticket."""
 
-    applied: float
+    applied: Rate
     tickets: float
     each: float
 
@@ -43,9 +45,9 @@ def routed_rate(client: redis.Redis, total: int) -> Routed:
     """Open ``total`` tickets in waves, wait until each has an agent, close them."""
     client.flushall()
     keys = Keys()
-    with workers(server_url(client)):
+    with workers(server_url(client)) as pid:
         _staff(client, keys)
-        before, begun = counters(client, keys), time.perf_counter()
+        before, watch = counters(client, keys), Watch(pid)
         for start in range(0, total, WAVE):
             wave = range(start, min(total, start + WAVE))
             publish(client, keys.commands, [_command(number, "open") for number in wave])
@@ -54,14 +56,15 @@ def routed_rate(client: redis.Redis, total: int) -> Routed:
             assert assigned == len(wave), f"{assigned} of {len(wave)} tickets have an agent"
             publish(client, keys.commands, [_command(number, "close") for number in wave])
             wait_until_quiet(client, keys)
-        elapsed = time.perf_counter() - begun
+        elapsed, used = watch.read()
         after = counters(client, keys)
     ended = {name: number - before.get(name, 0) for name, number in after.items()}
     closed = in_state(client, keys, "ticket", "closed")
     assert closed == total, f"{closed} of {total} tickets are closed"
     failed = {name for name, number in ended.items() if number and name.startswith(("refused", "dead"))}
     assert not failed, ended
-    return Routed(ended["applied"] / elapsed, total / elapsed, ended["applied"] / total)
+    applied = ended["applied"]
+    return Routed(Rate(applied / elapsed, used / applied), total / elapsed, applied / total)
 
 
 def _staff(client: redis.Redis, keys: Keys) -> None:
