@@ -227,11 +227,10 @@ def consequences(table: Table, decision: Decision, command: str) -> list[Consequ
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-def test_everything_in_a_chart_is_described_for_people(chart: str) -> None:
+def test_every_state_and_command_is_described_for_people(chart: str) -> None:
     read = BY_ID[chart]
-    nameless = [
-        f"context.{name}" for name, field in read.context.items() if not field.schema.get("description")
-    ]
-    nameless += [f"commands.{name}" for name, command in read.commands.items() if not command.description]
+    nameless = [f"commands.{name}" for name, command in read.commands.items() if not command.description]
     nameless += [path for path, state in read.states.items() if path and not state.description]
-    assert nameless == []
+    assert nameless == [], (
+        f"interlock/statecharts/{chart}.yaml: give each of these a `description`, then `make docs`"
+    )
