@@ -6,13 +6,16 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
-from interlock.engine.machine import Arrow
+from interlock.engine.machine import Arrow, Machine
 from interlock.engine.outcome import Decision
+from interlock.engine.policy import parse_policy
 from tests.unit.chart_cells import CATALOG, CHARTS, Table
 from tools.lifecycles.comparison import comparison_page
 from tools.lifecycles.consequences import Consequences, of_arrow, of_beginning
+from tools.lifecycles.page import chart_page
 from tools.lifecycles.pages import DIRECTORY, SEEDS, pages
 from tools.lifecycles.seeds import Seed, problems, read_seeds
 
@@ -89,7 +92,22 @@ def test_a_page_says_what_its_chart_says(name: str) -> None:
 
 
 def test_no_page_is_left_of_a_chart_that_is_gone() -> None:
-    assert {path.name for path in DIRECTORY.glob("*.md")} == set(PAGES)
+    made = {
+        path.name for path in DIRECTORY.glob("*.md") if "by `make docs`" in path.read_text(encoding="utf-8")
+    }
+    assert made <= set(PAGES), "remove the pages of charts that are gone"
+
+
+def test_the_rules_of_a_policy_stand_in_the_page_of_the_chart_that_they_follow() -> None:
+    rule = (
+        "rules:\n  - on: leg.completed\n    when: context.reason == 'done'\n    description: The desk counts it.\n"
+        "    send: {machine: tally, key: context.agent, command: add}\n"
+    )
+    chart = BY_ID["leg"]
+    page = chart_page(Machine(chart, parse_policy([(rule, "a.policy.yaml")]).rules_of(chart)), {})
+    row = "| `leg.completed` | `context.reason == 'done'` | `tally add` to `context.agent` | The desk counts it. |"
+    assert row in page
+    assert "Rules that follow" not in chart_page(Machine(chart), {})
 
 
 def test_every_shipped_chart_has_a_page_with_its_picture() -> None:
@@ -217,6 +235,9 @@ def test_what_a_page_calls_certain_happens_and_nothing_else_does(chart: str) -> 
                 # What a step is told as that announces nothing.
                 happened -= {f"{chart}.updated", f"{chart}.created"} - possible
                 assert certain <= happened <= possible, (state, command)
+                letters = [orjson.loads(letter) for letter in decision.sends]
+                sent = {f"{letter['machine']} {letter['name']}" for letter in letters}
+                assert sent <= {name for each in found for name in (*each.sends, *each.possible_sends)}
 
 
 def consequences(table: Table, decision: Decision, command: str) -> list[Consequences]:

@@ -19,12 +19,15 @@ def pages() -> dict[str, str]:
 
     Raises ValueError where the seeds name what no chart has.
     """
-    charts = {chart.id: chart for chart in Catalog.load().charts}
+    catalog = Catalog.load()
+    machines = {chart.id: machine for chart in catalog.charts if (machine := catalog.machine(chart.id))}
+    charts = {name: machine.chart for name, machine in machines.items()}
     seeds = read_seeds(SEEDS)
     if wrong := problems(seeds, charts):
         raise ValueError("\n".join(wrong))
     made = {
-        f"{name}.md": chart_page(chart, operations_by_command(seeds, name)) for name, chart in charts.items()
+        f"{name}.md": chart_page(machine, operations_by_command(seeds, name))
+        for name, machine in machines.items()
     }
     rows = [(f"[{name}]({name}.md)", prose(chart.description)) for name, chart in charts.items()]
     made["README.md"] = "\n".join(
