@@ -86,7 +86,10 @@ _ABOUT_STEPS = (
 )
 
 
-_ABOUT_RULES = "They stand in the policy, not in this chart: another policy has others ([charts.md](../charts.md#between-lifecycles))."
+_ABOUT_RULES = (
+    "They stand in the policy, not in this chart; another policy has others "
+    "([charts.md](../charts.md#between-lifecycles))."
+)
 
 
 def _about_operations(chart: Chart) -> Iterator[str]:
