@@ -255,3 +255,24 @@ def test_every_state_and_command_is_described_for_people(chart: str) -> None:
     assert nameless == [], (
         f"interlock/statecharts/{chart}.yaml: give each of these a `description`, then `make docs`"
     )
+
+
+@pytest.mark.parametrize(
+    ("chart", "command", "state", "codes"),
+    [
+        ("intervention", "close", "*first*", ["intervention_not_found", "close_in_flight"]),
+        ("intervention", "close", "`open`", ["no_agent_reply", "not_owner", "source_not_readable"]),
+        ("intervention", "cancel", "*first*", ["intervention_not_found", "cancel_in_flight"]),
+        ("intervention", "cancel", "`open`", ["has_agent_reply"]),
+        ("switchboard", "accept_control", "*first*", ["actor_kind", "metadata_too_large", "not_pending"]),
+        ("interaction", "accept", "*first*", ["no_leg", "invalid_leg_state"]),
+        ("ticket", "escalate", "*first*", ["not_your_ticket", "unknown_department"]),
+        ("agent", "online", "*first*", ["not_you"]),
+    ],
+)
+def test_the_guards_of_an_operation_stand_in_their_order(
+    chart: str, command: str, state: str, codes: list[str]
+) -> None:
+    row = next(line for line in PAGES[f"{chart}.md"].splitlines() if f" | `{command}` | {state} | " in line)
+    refused = row.split(" | ")[4]
+    assert re.findall(r"`[a-z_]+` `([a-z_]+)`", refused) == codes
