@@ -16,7 +16,7 @@ from tests.unit.chart_cells import CATALOG, CHARTS, Table
 from tools.lifecycles.comparison import comparison_page
 from tools.lifecycles.consequences import Consequences, of_arrow, of_beginning
 from tools.lifecycles.page import chart_page
-from tools.lifecycles.pages import DIRECTORY, SEEDS, pages
+from tools.lifecycles.pages import DIRECTORY, PICTURE, SEEDS, pages, picture
 from tools.lifecycles.seeds import Seed, problems, read_seeds
 
 PAGES = pages()
@@ -108,6 +108,14 @@ def test_the_rules_of_a_policy_stand_in_the_page_of_the_chart_that_they_follow()
     row = "| `leg.completed` | `context.reason == 'done'` | `tally add` to `context.agent` | The desk counts it. |"
     assert row in page
     assert "Rules that follow" not in chart_page(Machine(chart), {})
+
+
+def test_the_picture_in_the_readme_shows_the_ticket_as_it_is() -> None:
+    def words(svg: bytes) -> list[str]:
+        return sorted(re.findall(r"<(?:title|text)[^>]*>([^<]*)</", svg.decode()))
+
+    assert f"](docs/img/{PICTURE.name})" in (DIRECTORY.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert words(PICTURE.read_bytes()) == words(picture()), "run `make docs` and commit what it changes"
 
 
 def test_every_shipped_chart_has_a_page_with_its_picture() -> None:

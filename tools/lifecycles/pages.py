@@ -1,9 +1,10 @@
-"""All pages of ``docs/lifecycles``, by file name."""
+"""All pages of ``docs/lifecycles``, by file name; and the README's picture."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from interlock.engine.diagrams import draw
 from interlock.statecharts.catalog import Catalog
 from tools.lifecycles.comparison import comparison_page
 from tools.lifecycles.markdown import prose, table
@@ -12,6 +13,8 @@ from tools.lifecycles.seeds import operations_by_command, problems, read_seeds
 
 DIRECTORY = Path(__file__).parents[2] / "docs" / "lifecycles"
 SEEDS = DIRECTORY / "seeds.yaml"
+PICTURE = DIRECTORY.parent / "img" / "ticket.svg"
+"""The picture in the README."""
 
 
 def pages() -> dict[str, str]:
@@ -43,3 +46,10 @@ def pages() -> dict[str, str]:
     )
     made["comparison.md"] = comparison_page(seeds)
     return made
+
+
+def picture() -> bytes:
+    """The ticket's states and commands as SVG. Where its boxes stand depends on the version of Graphviz."""
+    machine = Catalog.load().machine("ticket")
+    assert machine is not None
+    return draw(machine.chart, "svg", brief=True)
