@@ -7,7 +7,7 @@ from pathlib import Path
 from interlock.engine.diagrams import draw
 from interlock.statecharts.catalog import Catalog
 from tools.lifecycles.comparison import comparison_page
-from tools.lifecycles.markdown import prose, table
+from tools.lifecycles.index import index_page
 from tools.lifecycles.page import chart_page
 from tools.lifecycles.seeds import operations_by_command, problems, read_seeds
 
@@ -32,18 +32,7 @@ def pages() -> dict[str, str]:
         f"{name}.md": chart_page(machine, operations_by_command(seeds, name))
         for name, machine in machines.items()
     }
-    rows = [(f"[{name}]({name}.md)", prose(chart.description)) for name, chart in charts.items()]
-    made["README.md"] = "\n".join(
-        (
-            "# The lifecycles",
-            "",
-            "One page a shipped chart, made of the chart by `make docs`; and [the four source documents beside what is "
-            "here](comparison.md).",
-            "",
-            *table(("Chart", "What it is"), rows),
-            "",
-        )
-    )
+    made["README.md"] = index_page(machines)
     made["comparison.md"] = comparison_page(seeds)
     return made
 
