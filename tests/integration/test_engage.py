@@ -361,7 +361,7 @@ def test_putting_off_and_taking_up_again(desk: Desk) -> None:
 # Lists
 
 
-def test_lists_filter_page_and_sort(desk: Desk) -> None:
+def test_lists_filter_page_and_sort(desk: Desk, gateway: Gateway) -> None:
     one, two = f"cust-{token_hex(4)}", f"cust-{token_hex(4)}"
     keys = [done(desk.ann.open(desk.asked(author)))["id"] for author in (one, two, one)]
     both = {"identity_id[]": [one, two]}
@@ -383,6 +383,7 @@ def test_lists_filter_page_and_sort(desk: Desk) -> None:
     assert desk.ann.listed(user_id=desk.ann.id, **both)["count"] == 3
     assert desk.ann.listed(user_id=desk.bob.id, **both)["count"] == 0
     assert desk.blind.listed(**both)["count"] == 0, "only what the token's user reads"
+    assert Engage(gateway.with_token("agent"), "nobody").listed()["count"] == 0
     assert desk.hub.listed(**both)["count"] == 3
 
 
@@ -411,7 +412,18 @@ def test_lists_by_status(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=-1", "limit=x", "offset=-1", "offset=x", "sort=id", "status=gone", "identity_id[a]=1"],
+    [
+        "limit=0",
+        "limit=-1",
+        "limit=x",
+        "offset=-1",
+        "offset=x",
+        "offset=10001",
+        "limit=99999999999",
+        "sort=id",
+        "status=gone",
+        "identity_id[a]=1",
+    ],
 )
 def test_a_list_that_cannot_be_made(desk: Desk, query: str) -> None:
     refused(desk.ann.call("GET", f"/interventions?{query}"), 422, "unprocessable_entity")
