@@ -11,10 +11,11 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBasic, HTTPBearer
 
 from interlock.engine import tokens
+from interlock.engine.sources import source_of
 from interlock.engine.tokens import Principal
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.jwt_tokens import JwtRefused
-from interlock.gateway.permissions import EVERY_SOURCE, may_read, reads_something, source_of
+from interlock.gateway.permissions import EVERY_SOURCE, may_read, reads_something
 from interlock.gateway.problems import Problem, too_many_requests, unauthorized
 
 

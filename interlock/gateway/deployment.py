@@ -14,6 +14,8 @@ from interlock.engine.store import Store
 from interlock.gateway.commanding import MAX_WAITING, CommandPort
 from interlock.gateway.jwt_tokens import JwtVerifier
 from interlock.gateway.rate_limit import RateLimit
+from interlock.statecharts.calendars import functions_over_later
+from interlock.statecharts.functions import FUNCTIONS
 from interlock.statecharts.registered import RegisteredCharts
 from interlock.statecharts.sealed_commands import CommandSealer
 
@@ -43,7 +45,7 @@ class ServedDeployment:
         # The waiting ones have a pool of their own, so that they never hold up who asks for a token. The few
         # more connections are for publishing without waiting.
         waiting = connect_async(settings, connections=MAX_WAITING + _QUICK_CONNECTIONS)
-        charts = RegisteredCharts(store)
+        charts = RegisteredCharts(store, {**FUNCTIONS, **functions_over_later(settings.charts)})
         return cls(
             settings=settings,
             store=store,
