@@ -286,3 +286,9 @@ def test_the_guards_of_an_operation_stand_in_their_order(
     row = next(line for line in PAGES[f"{chart}.md"].splitlines() if f" | `{command}` | {state} | " in line)
     refused = row.split(" | ")[4]
     assert re.findall(r"`[a-z_]+` `([a-z_]+)`", refused) == codes
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_what_a_page_links_to_exists(name: str) -> None:
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", PAGES[name])]
+    assert [link for link in links if not (DIRECTORY / link).exists()] == []
