@@ -11,11 +11,12 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBasic, HTTPBearer
 
 from interlock.engine import tokens
+from interlock.engine.sources import source_of
 from interlock.engine.tenancy import DEFAULT_TENANT
 from interlock.engine.tokens import Principal
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.jwt_tokens import JwtRefused
-from interlock.gateway.permissions import EVERY_SOURCE, READ_ALL, may_read, reads_something, source_of
+from interlock.gateway.permissions import EVERY_SOURCE, READ_ALL, may_read, reads_something
 from interlock.gateway.problems import Problem, too_many_requests, unauthorized
 
 
@@ -65,6 +66,15 @@ async def _principal(deployment: ServedDeployment, header: str) -> Principal:
     if principal is None:
         raise unauthorized("This token is unknown or revoked. Make one with `interlock token create`.")
     return principal
+
+
+async def still_valid(deployment: ServedDeployment, request: Request) -> bool:
+    """Whether the request's token is still good, for answers that take long."""
+    try:
+        await _principal(deployment, request.headers.get("authorization", ""))
+    except Problem:
+        return False
+    return True
 
 
 Caller = Annotated[Principal, Depends(caller)]

@@ -64,6 +64,10 @@ class Instance(BaseModel):
 class InstancePage(BaseModel):
     instances: list[Instance]
     next: str | None = Field(description="`cursor` of the next page; null at the end.")
+    count: int | None = Field(
+        default=None, description="How many there are in all; only where `count` asked."
+    )
+    count_exact: bool | None = Field(default=None, description="False: there are at least so many.")
 
 
 class HistoryCommand(BaseModel):

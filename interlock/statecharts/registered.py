@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from interlock.engine.chart import Chart
@@ -86,6 +87,16 @@ class RegisteredCharts:
         if not versions:
             raise MachineUnknown(machine, sorted({name for name, _ in texts}))
         return self.chart(machine, max(versions))
+
+    def versions(self, machine: str) -> list[Chart]:
+        """Every registered version of a machine's chart, the newest first; of the older ones those that can be read
+        here. Raises as `latest` does."""
+        found = [self.latest(machine)]
+        for name, version in sorted(self._current(None), reverse=True):
+            if name == machine and version != found[0].version:
+                with suppress(ChartError):
+                    found.append(self.chart(name, version))
+        return found
 
     def shown(self, snapshot: Snapshot) -> dict[str, Any]:
         """The instance as it may be shown: private context fields cut. Raises as `chart` does."""

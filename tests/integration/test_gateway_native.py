@@ -168,6 +168,9 @@ def test_a_webhook_is_added_seen_switched_tested_and_removed(gateway: Gateway) -
     assert made.body["id"] in [one["id"] for one in send(admin, "GET", "webhooks").body["webhooks"]]
     assert send(admin, "POST", f"{path}/disable").body["enabled"] is False
     assert send(admin, "POST", f"{path}/redeliver", {}).status == 409
+    changed = send(admin, "PATCH", path, {"events": ["never.ever"], "description": "For nobody."})
+    assert (changed.body["events"], changed.body["description"]) == (["never.ever"], "For nobody.")
+    assert send(admin, "PATCH", path, {"url": "http://127.0.0.1:1/"}).body["code"] == "url_refused"
     assert send(admin, "POST", f"{path}/enable").body["enabled"] is True
     assert send(admin, "POST", f"{path}/redeliver", {}).body == {"id": made.body["id"], "requested": 0}
     assert send(admin, "POST", f"{path}/rotate", {"grace_seconds": 5}).body["secret"] != made.body["secret"]
@@ -178,7 +181,8 @@ def test_a_webhook_is_added_seen_switched_tested_and_removed(gateway: Gateway) -
     audit = send(admin, "GET", "audit?limit=50").body["audit"]
     deeds = [deed["action"] for deed in audit if deed["target"] == made.body["id"]]
     assert deeds == [
-        f"webhook.{word}" for word in ("removed", "rotated", "redelivered", "enabled", "disabled", "added")
+        f"webhook.{word}"
+        for word in ("removed", "rotated", "redelivered", "enabled", "updated", "disabled", "added")
     ]
     assert audit[0]["actor"] == {"id": "root", "kind": "admin", "tenant": "default"}
 

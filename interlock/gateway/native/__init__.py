@@ -10,6 +10,7 @@ from interlock.gateway.native import (
     commands,
     dead_letters,
     desk,
+    events,
     explaining,
     instances,
     webhooks,
@@ -24,4 +25,5 @@ router.include_router(desk.router)
 router.include_router(webhooks.router)
 router.include_router(dead_letters.router)
 router.include_router(bulk.router)
+router.include_router(events.router)
 router.include_router(auditing.router)

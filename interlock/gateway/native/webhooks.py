@@ -10,7 +10,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from interlock.engine import delivery_log, redelivery, subscriptions, webhook_health, webhook_statistics
+from interlock.engine import (
+    delivery_log,
+    redelivery,
+    subscription_changes,
+    subscriptions,
+    webhook_health,
+    webhook_statistics,
+)
 from interlock.engine.addresses import UrlRefused
 from interlock.engine.breaker import HEALTHY
 from interlock.engine.delivery_log import DeliveryStatus
@@ -60,6 +67,23 @@ class NewWebhook(BaseModel):
     signature: str = Field(default="hmac", description="hmac or ed25519.")
     secret: str | None = Field(default=None, max_length=1000, description="Made where there is none.")
     verify_token: str | None = Field(default=None, max_length=1000, description="Of Engage's challenge.")
+
+
+class Changes(BaseModel):
+    """What is to be different; what is not named, or null, stays. An empty text or list takes away what was there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str | None = Field(default=None, max_length=4096)
+    description: str | None = Field(default=None, max_length=1000)
+    events: Texts | None = None
+    machines: Texts | None = None
+    states: Texts | None = None
+    where: str | None = Field(default=None, max_length=2000)
+    headers: Texts | None = Field(default=None, description="Set one by one; `Name:` alone takes it away.")
+    rate: str | None = Field(default=None, max_length=100)
+    ordered: bool | None = None
+    profile: str | None = Field(default=None, max_length=100)
 
 
 class Rotation(BaseModel):
@@ -134,6 +158,27 @@ def read_webhook(deployment: Deployment, _operator: Operator, webhook_id: Webhoo
     return answer({**shown, "statistics": counted, "breaker": breaker})
 
 
+@router.patch("/{webhook_id}", response_model=None, responses={200: {"model": WebhookShown}, **problems(404)})
+def update_webhook(
+    deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: Changes
+) -> Response:
+    """Change what is named; its id, its secrets and what waits for it stay."""
+    update = subscription_changes.Update(**wish.model_dump())
+    before = _found(deployment, webhook_id)
+    moves = wish.url is not None or wish.profile is not None
+    if moves and "engage" in (before.profile, wish.profile):
+        raise Problem(
+            422,
+            "needs_challenge",
+            "Where an Engage webhook goes is asked there first: use `interlock webhook update`.",
+        )
+    client, keys = deployment.store.client, deployment.store.keys
+    with _told():
+        changed = subscription_changes.update(client, keys, deployment.settings, webhook_id, update)
+    write_down(deployment, operator, "webhook.updated", webhook_id, changed=update.named)
+    return answer(changed.shown())
+
+
 @router.delete("/{webhook_id}", status_code=204, response_model=None, responses=problems(404))
 def remove_webhook(deployment: Deployment, operator: Operator, webhook_id: WebhookId) -> Response:
     """End a subscription; what is still to be delivered is cancelled."""
@@ -174,7 +219,7 @@ def rotate_webhook(
     """Sign with a new secret, told this once; the old one signs along for a while."""
     client, keys = deployment.store.client, deployment.store.keys
     with _told():
-        changed, secret = subscriptions.rotate(
+        changed, secret = subscription_changes.rotate(
             client, keys, deployment.settings, webhook_id, wish.grace_seconds
         )
     write_down(deployment, operator, "webhook.rotated", webhook_id, grace_seconds=wish.grace_seconds)
