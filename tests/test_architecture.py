@@ -71,6 +71,7 @@ LIBRARIES = {
     },
     "fastapi": {},
     "starlette": {},
+    "jwt": {"interlock.gateway.jwt_tokens": "the algorithm is given by our key, never by the token"},
     "uvicorn": {"interlock.gateway.server": "the one that runs it"},
 }
 """Libraries with sharp edges, and the modules that may import them."""

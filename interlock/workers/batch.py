@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import structlog
 
-from interlock.engine.decision import decide, fire
+from interlock.engine.decision import decide, fire, hidden
 from interlock.engine.errors import CommandRefused, ErrorClass, InterlockError
 from interlock.engine.expressions import EvaluationError
 from interlock.engine.fencing import Operation
@@ -188,7 +188,8 @@ class Batch:
                     command.key,
                 )
             if item.in_flight:
-                return refused(command.id, _in_flight(command), instance.now, command.machine, command.key)
+                error = hidden(machine, instance.now, command, self.now) or _in_flight(command)
+                return refused(command.id, error, instance.now, command.machine, command.key)
             if command.name == MIGRATE:
                 decision = migrate(versions.get, instance.now, command, self.now, last)
             else:

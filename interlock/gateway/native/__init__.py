@@ -5,6 +5,6 @@ from fastapi import APIRouter
 from interlock.gateway.answers import problems
 from interlock.gateway.native import commands, instances
 
-router = APIRouter(prefix="/interlock/v1", tags=["native"], responses=problems(401, 403, 422, 503))
+router = APIRouter(prefix="/interlock/v1", tags=["native"], responses=problems(401, 403, 422, 429, 503))
 router.include_router(commands.router)
 router.include_router(instances.router)

@@ -11,12 +11,15 @@ from pydantic import BeforeValidator
 from interlock.engine.messages import MAX_ID_LENGTH, MAX_KEY_LENGTH
 from interlock.engine.snapshot import Snapshot
 from interlock.engine.store import InvalidCursor
+from interlock.engine.tokens import Principal
 from interlock.gateway.answers import answer, decoded, problems
-from interlock.gateway.callers import Reader
+from interlock.gateway.callers import Reader, check_readable
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.problems import Problem
+from interlock.gateway.reading import shown, shown_entry, visible
 from interlock.gateway.shapes import HistoryPage, Instance, InstancePage
-from interlock.statecharts.registered import ChartUnknown, MachineUnknown
+from interlock.gateway.tenants import key_for
+from interlock.statecharts.registered import MachineUnknown
 
 MAX_PAGE = 1000
 
@@ -39,7 +42,7 @@ router = APIRouter()
 )
 def list_instances(
     deployment: Deployment,
-    _reader: Reader,
+    reader: Reader,
     machine: Machine,
     state: Annotated[str | None, Query(description="Only those in this state, a compound one too.")] = None,
     where: Annotated[
@@ -64,13 +67,18 @@ def list_instances(
         )
     conditions = dict(_condition(text, chart.listed_by) for text in where or [])
     try:
-        page = deployment.store.page(
-            machine, state=state, where=conditions, limit=limit, cursor=cursor, private=False
+        instances, after = visible(
+            deployment,
+            reader,
+            lambda size, start: deployment.store.page(
+                machine, state=state, where=conditions, limit=size, cursor=start, private=False
+            ),
+            limit,
+            cursor,
         )
     except InvalidCursor as error:
         raise Problem(400, "invalid_cursor", f"{error}.") from None
-    shown = [_shown(deployment, snapshot) for snapshot in page.instances]
-    return answer({"instances": shown, "next": page.next})
+    return answer({"instances": instances, "next": after})
 
 
 def _condition(text: str, index: tuple[str, ...]) -> tuple[str, Any]:
@@ -92,10 +100,10 @@ def _condition(text: str, index: tuple[str, ...]) -> tuple[str, Any]:
     response_model=None,
     responses={200: {"model": Instance, "description": "`ETag` is its version."}, **problems(404)},
 )
-def read_instance(deployment: Deployment, _reader: Reader, machine: Machine, key: Key) -> Response:
+def read_instance(deployment: Deployment, reader: Reader, machine: Machine, key: Key) -> Response:
     """An instance as it is now."""
-    snapshot = _snapshot(deployment, machine, key)
-    return answer(_shown(deployment, snapshot), headers={"ETag": f'"{snapshot.version}"'})
+    snapshot = _snapshot(deployment, reader, machine, key)
+    return answer(shown(deployment, snapshot), headers={"ETag": f'"{snapshot.version}"'})
 
 
 @router.get(
@@ -105,36 +113,23 @@ def read_instance(deployment: Deployment, _reader: Reader, machine: Machine, key
 )
 def read_history(
     deployment: Deployment,
-    _reader: Reader,
+    reader: Reader,
     machine: Machine,
     key: Key,
     first: Annotated[int, Query(ge=1, le=2**53, description="The first version.")] = 1,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
 ) -> Response:
     """What happened to an instance, version by version."""
-    snapshot = _snapshot(deployment, machine, key)
-    entries = deployment.store.history(machine, key, first, limit, private=False)
-    try:
-        shown = [deployment.charts.shown_entry(snapshot, entry) for entry in entries]
-    except ChartUnknown as error:
-        raise _unshowable(error) from None
+    snapshot = _snapshot(deployment, reader, machine, key)
+    entries = deployment.store.history(machine, snapshot.key, first, limit, private=False)
+    told = [shown_entry(deployment, snapshot, entry) for entry in entries]
     after = entries[-1]["version"] + 1 if entries else first
-    return answer({"history": shown, "next": after if entries and after <= snapshot.version else None})
+    return answer({"history": told, "next": after if entries and after <= snapshot.version else None})
 
 
-def _snapshot(deployment: ServedDeployment, machine: str, key: str) -> Snapshot:
-    snapshot = deployment.store.snapshot(machine, key, private=False)
+def _snapshot(deployment: ServedDeployment, reader: Principal, machine: str, key: str) -> Snapshot:
+    snapshot = deployment.store.snapshot(machine, key_for(reader, key), private=False)
     if snapshot is None:
         raise Problem(404, "not_found", f"There is no instance {machine}/{key}.")
+    check_readable(reader, snapshot.context)
     return snapshot
-
-
-def _shown(deployment: ServedDeployment, snapshot: Snapshot) -> dict[str, Any]:
-    try:
-        return deployment.charts.shown(snapshot)
-    except ChartUnknown as error:
-        raise _unshowable(error) from None
-
-
-def _unshowable(error: ChartUnknown) -> Problem:
-    return Problem(503, "chart_unknown", str(error), headers={"Retry-After": "5"})
