@@ -27,6 +27,8 @@ from interlock.engine.breaker import HEALTHY, BreakerState, Health
 from interlock.engine.delivery_log import DeliveryStatus
 from interlock.engine.signing import message_id
 from interlock.engine.webhook_statistics import statistics
+from interlock.workers import endpoints
+from interlock.workers.backlog import Backlog
 
 
 def verifies(secret: str, request: Request) -> bool:
@@ -377,6 +379,24 @@ def test_a_time_window_sends_exactly_what_was_missed(
     assert send_again(begun - timedelta(seconds=1)) == 0, "nothing is missed any more"
     desk.deliver()
     assert len(receiver.requests) == before + 3
+
+
+def test_a_wish_right_after_the_webhook_was_enabled_is_fulfilled(
+    make_desk: Callable[..., Desk], receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoints, "_REFRESH_SECONDS", 3600.0)
+    desk = make_desk()
+    webhook, _ = desk.subscribe(receiver.url("/hook", answer(200)), "ticket.*")
+    subscriptions.disable(desk.client, desk.keys, webhook.id)
+    desk.tell("T-1", 1)
+    backlog = Backlog(desk.client, desk.keys, desk.settings)
+    assert backlog.turn(take_more=True)  # the event is passed by
+    enabled = subscriptions.enable(desk.client, desk.keys, webhook.id)
+    since = datetime.now(UTC) - timedelta(hours=1)
+    assert redelivery.resend_missed(desk.client, desk.keys, desk.settings, enabled, since) == 1
+    backlog.turn(take_more=True)
+    assert [one.delivery.id for one in backlog.ready[webhook.id]] == [message_id("T-1:1", webhook.id)]
+    backlog.release()
 
 
 def test_a_window_behind_the_log_is_refused(make_desk: Callable[..., Desk], receiver: Receiver) -> None:
