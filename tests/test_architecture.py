@@ -25,6 +25,7 @@ SHELL = {
     "interlock.engine.clients": "builds the Redis clients; the only module that does",
     "interlock.engine.fencing": "runs the Lua scripts of lease and commit",
     "interlock.engine.store": "reads and writes what the keys hold",
+    "interlock.engine.listing": "reads lists from the indexes",
     "interlock.engine.publishing": "puts commands on the ingress stream, and makes their ids",
     "interlock.engine.subscription": "a webhook's record, which opens its secrets",
     "interlock.engine.subscription_options": "seals the secrets of a new webhook",
@@ -50,6 +51,7 @@ LIBRARIES = {
         "interlock.engine.clients": "builds the clients",
         "interlock.engine.fencing": "scripts and their errors",
         "interlock.engine.store": "the state",
+        "interlock.engine.listing": "the indexes",
         "interlock.engine.publishing": "the ingress stream and replies",
         "interlock.engine.subscriptions": "the webhooks' hash, changed under WATCH",
         "interlock.engine.subscription_changes": "the type of the client that it is given",
@@ -73,6 +75,7 @@ LIBRARIES = {
     },
     "fastapi": {},
     "starlette": {},
+    "jwt": {"interlock.gateway.jwt_tokens": "the algorithm is given by our key, never by the token"},
     "uvicorn": {"interlock.gateway.server": "the one that runs it"},
 }
 """Libraries with sharp edges, and the modules that may import them."""
