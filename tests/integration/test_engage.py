@@ -356,6 +356,8 @@ def test_putting_off_and_taking_up_again(desk: Desk) -> None:
     for until in ("", "soon", "2020-01-01T00:00:00Z", "9999-12-31T23:59:59-23:00"):
         refused(desk.ann.call("PUT", path, {"until": until}), 422, "unprocessable_entity")
     refused(desk.bob.call("PUT", path, {"until": later}), 403, "forbidden")
+    refused(desk.blind.call("PUT", path, {"until": later}), 404, "not_found")
+    refused(desk.ann.call("PUT", "/interventions/nothing/defer", {"until": later}), 404, "not_found")
     done(desk.ann.call("PUT", path, {"until": later}))
     assert done(desk.ann.call("PUT", f"/interventions/{key}/reactivate"))["status"] == "Opened"
     refused(desk.ann.call("PUT", f"/interventions/{key}/reactivate"), 422, "unprocessable_entity")

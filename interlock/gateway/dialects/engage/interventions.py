@@ -213,6 +213,7 @@ async def defer_intervention(call: Called, key: Id) -> Response:
         until = format_time(parse_time(text))
     except (ValueError, OverflowError):
         raise unprocessable(f"{text!r} is no time as in 2030-01-31T09:00:00Z. Correct it.") from None
+    await readable_intervention(call.deployment, call.principal, key)
     result = await call.send("intervention", key, "defer", {"until": until})
     return await _answered(call, result, 422)
 
@@ -225,6 +226,7 @@ async def defer_intervention(call: Called, key: Id) -> Response:
 )
 async def reactivate_intervention(call: Called, key: Id) -> Response:
     """Take up again what is put off. Not among Engage's own operations either."""
+    await readable_intervention(call.deployment, call.principal, key)
     return await _answered(call, await call.send("intervention", key, "reactivate"), 422)
 
 
