@@ -18,6 +18,7 @@ from interlock.engine.messages import Actor, Command, Error, Result, Status, for
 from interlock.engine.outcome import Cause, Decision, cause_of, finish, refused
 from interlock.engine.snapshot import RAISE, Snapshot
 from interlock.engine.step import EndlessStep, Step
+from interlock.engine.tenancy import plain
 
 SYSTEM: Mapping[str, Any] = {"id": None, "kind": "system", "permissions": []}
 
@@ -215,13 +216,13 @@ def _check_existence(definition: CommandDef, snapshot: Snapshot | None, command:
             raise CommandRefused(
                 ErrorClass.NOT_FOUND,
                 "not_found",
-                f"there is no {command.machine}/{command.key}; create it first",
+                f"there is no {command.machine}/{plain(command.key)}; create it first",
             )
     elif definition.creates and not definition.if_missing:
         raise CommandRefused(
             ErrorClass.ALREADY_EXISTS,
             "already_exists",
-            f"{command.machine}/{command.key} exists since {snapshot.created_at}",
+            f"{command.machine}/{plain(command.key)} exists since {snapshot.created_at}",
         )
     version = snapshot.version if snapshot else 0
     if command.expected_version is not None and command.expected_version != version:
@@ -293,7 +294,7 @@ def scope_of(snapshot: Snapshot, cause: Cause, actor: Mapping[str, Any], now: da
         data=cause.data,
         actor=actor,
         now=format_time(now),
-        key=snapshot.key,
+        key=plain(snapshot.key),
         version=snapshot.version,
         command=cause.name,
         states=frozenset(),
