@@ -12,7 +12,7 @@ COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes 
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format storm oracle bench bench-steps bench-deliveries lock clean
+.PHONY: help setup demo dev test check format docs storm oracle bench bench-steps bench-deliveries lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ check: .venv/.developer  ## lint, format, types
 format: .venv/.developer  ## put the code into its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: .venv/.developer  ## the pages of docs/lifecycles and the README's picture, from the charts
+	$(BIN)/python -m tools.lifecycles
 
 storm: .venv/.developer  ## kill workers and the server under load for STORM_SECONDS, then count
 	INTERLOCK_STORM_SECONDS=$(STORM_SECONDS) $(BIN)/pytest -m storm --ignore tests/oracle $(ARGS)

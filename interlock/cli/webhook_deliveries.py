@@ -31,10 +31,12 @@ Since = Annotated[
 
 def opened() -> tuple[Store, Settings]:
     """The store and the settings. What the engine refuses ends the command with the code that it means."""
+    from interlock.engine import logs
     from interlock.engine.clients import connect
     from interlock.engine.store import Store
 
     used = settings()
+    logs.configure(used)  # to stderr: what is found foreign has no place among the data
     return Store.open(connect(used), used), used
 
 

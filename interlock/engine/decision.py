@@ -18,6 +18,7 @@ from interlock.engine.messages import Actor, Command, Error, Result, Status, for
 from interlock.engine.outcome import Cause, Decision, cause_of, finish, refused
 from interlock.engine.snapshot import RAISE, Snapshot
 from interlock.engine.step import EndlessStep, Step
+from interlock.engine.tenancy import plain
 
 SYSTEM: Mapping[str, Any] = {"id": None, "kind": "system", "permissions": []}
 
@@ -38,6 +39,29 @@ def decide(machine: Machine, snapshot: Snapshot | None, command: Command, now: d
     except EndlessStep as failure:
         error = Error(ErrorClass.GUARD_ERROR, "endless_step", str(failure))
     return refused(command.id, error, snapshot, command.machine, command.key)
+
+
+def hidden(machine: Machine, snapshot: Snapshot | None, command: Command, now: datetime) -> Error | None:
+    """Why the sender may not know of the instance at all: the first ``require`` row of the command that fails with
+    ``not_found``. None where they may, or where a row cannot be evaluated.
+
+    For who decides before the command is looked at: what is under way is nothing to learn for them either.
+    """
+    definition = machine.chart.commands.get(command.name)
+    if definition is None or snapshot is None:
+        return None
+    rows = [row for row in definition.require if row.error_class == ErrorClass.NOT_FOUND.value]
+    step = step_from(
+        machine, snapshot, scope_of(snapshot, cause_of(command), _actor(command.actor), now), now
+    )
+    try:
+        step.look()
+        _check_rows(rows, step.scope)
+    except CommandRefused as refusal:
+        return Error(refusal.error_class.value, refusal.code, refusal.message, refusal.details)
+    except EvaluationError:
+        return None
+    return None
 
 
 def fire(machine: Machine, snapshot: Snapshot | None, timer_id: str, now: datetime) -> Decision | None:
@@ -192,13 +216,13 @@ def _check_existence(definition: CommandDef, snapshot: Snapshot | None, command:
             raise CommandRefused(
                 ErrorClass.NOT_FOUND,
                 "not_found",
-                f"there is no {command.machine}/{command.key}; create it first",
+                f"there is no {command.machine}/{plain(command.key)}; create it first",
             )
     elif definition.creates and not definition.if_missing:
         raise CommandRefused(
             ErrorClass.ALREADY_EXISTS,
             "already_exists",
-            f"{command.machine}/{command.key} exists since {snapshot.created_at}",
+            f"{command.machine}/{plain(command.key)} exists since {snapshot.created_at}",
         )
     version = snapshot.version if snapshot else 0
     if command.expected_version is not None and command.expected_version != version:
@@ -270,7 +294,7 @@ def scope_of(snapshot: Snapshot, cause: Cause, actor: Mapping[str, Any], now: da
         data=cause.data,
         actor=actor,
         now=format_time(now),
-        key=snapshot.key,
+        key=plain(snapshot.key),
         version=snapshot.version,
         command=cause.name,
         states=frozenset(),

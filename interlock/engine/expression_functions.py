@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
@@ -26,6 +27,7 @@ MAX_CHARACTERS = 1_048_576
 """Values, and characters of strings and keys, in all that an expression gives, however deep they lie."""
 MAX_INTEGER = 2**63 - 1
 _MAX_DEPTH = 64
+_TOO_MUCH = f"a value over {MAX_PARTS} parts or {MAX_CHARACTERS} characters in all"
 
 
 class EvaluationError(InterlockError):
@@ -80,19 +82,16 @@ def measured(value: Any) -> Any:
     parts = characters = depth = 0
     level = [value]
     while level:
-        below: list[Any] = []
-        for part in level:
-            kind = type(part)
-            if kind is str:
-                characters += len(part)
-            elif kind is list:
-                below += part
-            elif kind is dict:
-                characters += sum(map(len, part))
-                below += part.values()
-            if parts + len(below) > MAX_PARTS or characters > MAX_CHARACTERS:
-                raise EvaluationError(f"a value over {MAX_PARTS} parts or {MAX_CHARACTERS} characters in all")
-        parts += len(below)
+        objects = [part for part in level if type(part) is dict]
+        lists = [part for part in level if type(part) is list]
+        characters += sum(map(len, (part for part in level if type(part) is str)))
+        parts += sum(map(len, objects)) + sum(map(len, lists))
+        if parts > MAX_PARTS or characters > MAX_CHARACTERS:  # before they are laid out below
+            raise EvaluationError(_TOO_MUCH)
+        characters += sum(map(len, chain.from_iterable(objects)))
+        if characters > MAX_CHARACTERS:
+            raise EvaluationError(_TOO_MUCH)
+        below = [*chain.from_iterable(map(dict.values, objects)), *chain.from_iterable(lists)]
         depth += 1
         if depth > _MAX_DEPTH:
             raise EvaluationError(f"a value nested over {_MAX_DEPTH} levels")

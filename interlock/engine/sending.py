@@ -11,9 +11,11 @@ from typing import Any
 import orjson
 
 from interlock.engine.errors import CommandRefused, ErrorClass
+from interlock.engine.expressions import EvaluationError
 from interlock.engine.ids import sent_id
-from interlock.engine.messages import MAX_ID_LENGTH, format_time
+from interlock.engine.messages import MAX_ID_LENGTH, format_time, is_key
 from interlock.engine.snapshot import DelayedSend
+from interlock.engine.tenancy import beside
 
 HOP_LIMIT = 100
 """Commands in a chain, each sent by the step of the one before. Charts that answer one another without end
@@ -64,9 +66,10 @@ class Outgoing:
 
 
 def outgoing(sender: Sender, sent: Sequence[Sent]) -> Outgoing:
-    """The commands that a step sends, each under an id that its cause and place give it.
+    """The commands that a step sends, each under an id that its cause and place give it, to its own tenant's instances.
 
-    Raises CommandRefused (guard_error) where the chain of sends is over `HOP_LIMIT`.
+    Raises CommandRefused (guard_error) where the chain of sends is over `HOP_LIMIT`, and EvaluationError where a
+    key is too long with its tenant's name.
     """
     commands: list[bytes] = []
     delayed: list[DelayedSend] = []
@@ -76,7 +79,10 @@ def outgoing(sender: Sender, sent: Sequence[Sent]) -> Outgoing:
             _hops(sender, one), sender.machine, sender.key, sender.version, ordinal, sender.cause_id
         )
         due = format_time(one.due) if one.due else None
-        address = {"machine": one.machine, "key": one.key, "name": one.command, "id": command_id}
+        key = beside(sender.key, one.key)
+        if not is_key(key):
+            raise EvaluationError("send: the key is over 256 characters with the tenant's name before it")
+        address = {"machine": one.machine, "key": key, "name": one.command, "id": command_id}
         optional = {
             "data": one.data or None,
             "not_before": due,
@@ -88,7 +94,7 @@ def outgoing(sender: Sender, sent: Sequence[Sent]) -> Outgoing:
         commands.append(orjson.dumps({**address, **given}))
         told.append({**address, "not_before": due} if due else address)
         if due:
-            delayed.append(DelayedSend(one.name, command_id, one.machine, one.key, due))
+            delayed.append(DelayedSend(one.name, command_id, one.machine, key, due))
     return Outgoing(tuple(commands), delayed, told)
 
 

@@ -106,6 +106,25 @@ class Settings(BaseSettings):
     webhook_log_seconds: Annotated[float, Field(ge=60)] = Field(
         default=14 * 86_400.0, description="How long a finished delivery stays in the delivery log."
     )
+    rate_limit: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
+        default=500,
+        description="Requests a minute that one principal may make of one gateway; 0: any number.",
+    )
+    jwt_secret: Annotated[str, Field(min_length=32)] | None = Field(
+        default=None,
+        repr=False,
+        description="Whoever signs a JWT with it (HS256) is believed; at least 32 characters.",
+    )
+    jwt_public_key_file: Path | None = Field(
+        default=None,
+        description="PEM file with the public key of whoever signs JWTs: RSA (RS256) or Ed25519 (EdDSA).",
+    )
+    jwt_audience: str | None = Field(
+        default=None, description="The `aud` that a JWT must have; to be set with either of the keys."
+    )
+    jwt_issuer: str | None = Field(
+        default=None, description="The `iss` that a JWT must have, where one is set."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="auto: console on a terminal, JSON elsewhere."

@@ -22,11 +22,11 @@ from pydantic import ValidationError
 from interlock.engine.errors import InterlockError
 from interlock.engine.keys import Keys
 from interlock.engine.messages import Actor, ActorKind, format_time
+from interlock.engine.tenancy import DEFAULT_TENANT
 
 KINDS: tuple[str, ...] = get_args(ActorKind)
-DEFAULT_TENANT = "default"
 _SECRET_BYTES = 32
-_TENANT = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
+_TENANT = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _PERMISSION = re.compile(r"\A[a-z][a-z0-9_]{0,63}(:[^\s\x00-\x1f\x7f]{1,192})?\Z")
 _NO_DIGEST = hashlib.sha256(b"").hexdigest()
 
@@ -102,7 +102,7 @@ def create(
     ``token`` is the bearer token, ``key_id`` and ``secret`` are the user and password of HTTP Basic. ``id``:
     made where None. One principal may have several tokens. Raises TokenInvalid.
     """
-    principal = _checked(Principal(id or f"{kind}-{token_hex(6)}", kind, tenant, tuple(permissions)))
+    principal = checked(Principal(id or f"{kind}-{token_hex(6)}", kind, tenant, tuple(permissions)))
     key_id, secret = f"ik_{token_hex(10)}", token_urlsafe(_SECRET_BYTES)
     token = Token(key_id, principal, format_time(datetime.now(UTC)), _digest(secret))
     client.hset(keys.tokens, key_id, token.to_bytes())
@@ -150,7 +150,8 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _checked(principal: Principal) -> Principal:
+def checked(principal: Principal) -> Principal:
+    """The principal, where it can be one. Raises TokenInvalid."""
     try:
         Actor(**principal.actor())
     except ValidationError as error:

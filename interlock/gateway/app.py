@@ -12,8 +12,9 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from interlock import __version__
-from interlock.gateway import health, native
+from interlock.gateway import dialects, health, native
 from interlock.gateway.deployment import ServedDeployment
+from interlock.gateway.envelopes import Envelopes
 from interlock.gateway.problems import MEDIA_TYPE, answer_problems
 from interlock.gateway.shapes import PROBLEM_SCHEMA
 from interlock.gateway.shield import Shield
@@ -40,10 +41,12 @@ def make_app(deployment: ServedDeployment) -> ASGIApp:
     )
     app.openapi = partial(_document, app, app.openapi)  # type: ignore[method-assign]
     app.state.deployment = deployment
-    answer_problems(app)
+    envelopes = Envelopes()
+    answer_problems(app, envelopes.response)
     app.include_router(health.router)
     app.include_router(native.router)
-    return Shield(app, deployment.settings.max_command_bytes)
+    dialects.mount(app, envelopes)
+    return Shield(app, deployment.settings.max_command_bytes, envelopes)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import Annotated
+from collections.abc import Mapping
+from time import monotonic
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBasic, HTTPBearer
 
 from interlock.engine import tokens
+from interlock.engine.sources import source_of
 from interlock.engine.tokens import Principal
-from interlock.gateway.deployment import Deployment
-from interlock.gateway.problems import Problem, unauthorized
-
-READERS = frozenset({"system", "admin"})
-"""Kinds that may read. Agents and others will read by permission, once instances say whose they are."""
+from interlock.gateway.deployment import Deployment, ServedDeployment
+from interlock.gateway.jwt_tokens import JwtRefused
+from interlock.gateway.permissions import EVERY_SOURCE, may_read, reads_something
+from interlock.gateway.problems import Problem, too_many_requests, unauthorized
 
 
 class _Declared(HTTPBasic):
@@ -25,7 +27,9 @@ class _Declared(HTTPBasic):
 
 
 _BEARER = HTTPBearer(
-    auto_error=False, scheme_name="bearer", description="A token of `interlock token create`."
+    auto_error=False,
+    scheme_name="bearer",
+    description="A token of `interlock token create`, or a JWT.",
 )
 _BASIC = _Declared(auto_error=False, scheme_name="basic", description="Its `key_id` and `secret`.")
 
@@ -36,8 +40,22 @@ async def caller(
     _bearer: Annotated[object, Security(_BEARER)],
     _basic: Annotated[object, Security(_BASIC)],
 ) -> Principal:
-    """The principal of the request's token. Raises Problem: 401, and 403 for another tenant's."""
-    credentials = _credentials(request.headers.get("authorization", ""))
+    """The principal of the request's token. Raises Problem: 401, and 429 where it asks too often."""
+    principal = await _principal(deployment, request.headers.get("authorization", ""))
+    wait = deployment.rate_limit.wait_seconds((principal.tenant, principal.kind, principal.id), monotonic())
+    if wait:
+        raise too_many_requests(wait)
+    return principal
+
+
+async def _principal(deployment: ServedDeployment, header: str) -> Principal:
+    token = _bearer_of(header)
+    if deployment.jwt.enabled and token.count(".") == 2:
+        try:
+            return deployment.jwt.principal(token)
+        except JwtRefused as refusal:
+            raise unauthorized(f"This JWT is not taken: {refusal}.") from None
+    credentials = _credentials(header)
     if credentials is None:
         raise unauthorized(
             "Send a token: `Authorization: Bearer TOKEN`, or Basic with its key id and secret."
@@ -46,13 +64,6 @@ async def caller(
     principal = tokens.verify(await deployment.token(key_id), secret)
     if principal is None:
         raise unauthorized("This token is unknown or revoked. Make one with `interlock token create`.")
-    if principal.tenant != tokens.DEFAULT_TENANT:
-        # Instances do not say whose they are yet: so there is nothing here that is surely this tenant's.
-        raise Problem(
-            403,
-            "tenant_not_served",
-            f"This API serves the tenant {tokens.DEFAULT_TENANT!r} alone so far; the token is of another.",
-        )
     return principal
 
 
@@ -60,17 +71,25 @@ Caller = Annotated[Principal, Depends(caller)]
 
 
 async def reader(principal: Caller) -> Principal:
-    """The principal, where it may read. Raises Problem (403)."""
-    if principal.kind not in READERS:
-        raise Problem(
-            403,
-            "forbidden",
-            f"Reading needs a token of kind {' or '.join(sorted(READERS))}; this one is of kind {principal.kind}.",
-        )
+    """The principal, where there is anything that it may read. Raises Problem (403)."""
+    if not reads_something(principal):
+        raise Problem(403, "forbidden", "Reading needs the permission read:SOURCE, or read:* for all.")
     return principal
 
 
+def check_readable(principal: Principal, context: Mapping[str, Any]) -> None:
+    """Raises Problem (403) where the principal may not read an instance with this context."""
+    if not may_read(principal, context):
+        source = source_of(context) or EVERY_SOURCE
+        raise Problem(403, "forbidden", f"Reading this needs the permission read:{source}.")
+
+
 Reader = Annotated[Principal, Depends(reader)]
+
+
+def _bearer_of(header: str) -> str:
+    scheme, _, rest = header.strip().partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else ""
 
 
 def _credentials(header: str) -> tuple[str, str] | None:

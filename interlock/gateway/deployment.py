@@ -12,6 +12,10 @@ from interlock.engine.clients import connect, connect_async
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.gateway.commanding import MAX_WAITING, CommandPort
+from interlock.gateway.jwt_tokens import JwtVerifier
+from interlock.gateway.rate_limit import RateLimit
+from interlock.statecharts.calendars import functions_over_later
+from interlock.statecharts.functions import FUNCTIONS
 from interlock.statecharts.registered import RegisteredCharts
 from interlock.statecharts.sealed_commands import CommandSealer
 
@@ -30,15 +34,18 @@ class ServedDeployment:
     sealer: CommandSealer
     quick: redis.asyncio.Redis
     waiting: redis.asyncio.Redis
+    rate_limit: RateLimit
+    jwt: JwtVerifier
 
     @classmethod
     def open(cls, settings: Settings) -> ServedDeployment:
-        """Connect. Raises ServerUnreachable."""
+        """Connect. Raises ServerUnreachable, JwtKeyInvalid."""
+        jwt = JwtVerifier(settings)
         store = Store.open(connect(settings), settings, found=True)
         # The waiting ones have a pool of their own, so that they never hold up who asks for a token. The few
         # more connections are for publishing without waiting.
         waiting = connect_async(settings, connections=MAX_WAITING + _QUICK_CONNECTIONS)
-        charts = RegisteredCharts(store)
+        charts = RegisteredCharts(store, {**FUNCTIONS, **functions_over_later(settings.charts)})
         return cls(
             settings=settings,
             store=store,
@@ -47,6 +54,8 @@ class ServedDeployment:
             sealer=CommandSealer(store, charts),
             quick=connect_async(settings, connections=_QUICK_CONNECTIONS),
             waiting=waiting,
+            rate_limit=RateLimit(settings.rate_limit),
+            jwt=jwt,
         )
 
     async def token(self, key_id: str) -> bytes | None:

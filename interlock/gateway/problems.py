@@ -5,7 +5,7 @@ A refusal by the engine is no problem but a result: it is answered as it comes, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +18,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from interlock.engine.errors import ServerUnreachable
+from interlock.gateway.allowed import allowed_methods
 
 CHALLENGE = 'Bearer realm="interlock", Basic realm="interlock", charset="UTF-8"'
 MEDIA_TYPE = "application/problem+json"
@@ -32,6 +33,14 @@ _SERVER_AWAY = (
 """What passes: the server is down, full, or a replica until somebody makes it a primary."""
 
 log = structlog.get_logger()
+
+
+class DialectError(Exception):
+    """Ends a request as one vendor's API does; each dialect has its own kinds, with its own envelope."""
+
+    def response(self) -> Response:
+        """What goes out."""
+        raise NotImplementedError
 
 
 class Problem(Exception):
@@ -65,6 +74,16 @@ def unauthorized(detail: str) -> Problem:
     return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": CHALLENGE})
 
 
+def too_many_requests(wait_seconds: int) -> Problem:
+    """429: this principal may ask again in so many seconds."""
+    return Problem(
+        429,
+        "rate_limited",
+        f"Too many requests. Try again in {wait_seconds} s.",
+        headers={"Retry-After": str(wait_seconds)},
+    )
+
+
 def unreachable(**facts: Any) -> Problem:
     """503: the server of the state does not answer."""
     return Problem(
@@ -76,44 +95,64 @@ def unreachable(**facts: Any) -> Problem:
     )
 
 
-def answer_problems(app: FastAPI) -> None:
-    """Have every error of ``app`` answered as a problem, none with what happened inside."""
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+def answer_problems(app: FastAPI, answer: Callable[[str, Problem], Response]) -> None:
+    """Have every error of ``app`` answered as a problem, none with what happened inside.
+
+    ``answer``: what a problem of a request for this path looks like.
+    """
+
+    def handled(read: Callable[[Request, Exception], Problem]) -> Callable[[Request, Exception], Any]:
+        async def handle(request: Request, error: Exception) -> Response:
+            return answer(request.scope["path"], read(request, error))
+
+        return handle
+
+    app.add_exception_handler(DialectError, _in_dialect)
+    app.add_exception_handler(Problem, handled(_problem))
+    app.add_exception_handler(RequestValidationError, handled(_invalid))
+    app.add_exception_handler(HTTPException, handled(_http))
     for kind in _SERVER_AWAY:
-        app.add_exception_handler(kind, _unreachable)
-    app.add_exception_handler(Exception, _unexpected)
+        app.add_exception_handler(kind, handled(_unreachable))
+    app.add_exception_handler(Exception, handled(_unexpected))
 
 
-async def _problem(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
+async def _in_dialect(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, DialectError)
     return error.response()
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+def _problem(_request: Request, error: Exception) -> Problem:
+    assert isinstance(error, Problem)
+    return error
+
+
+def _invalid(_request: Request, error: Exception) -> Problem:
     assert isinstance(error, RequestValidationError)
     # Places and reasons only: what was sent may be a secret.
     found = [
         {"place": ".".join(str(part) for part in one["loc"]), "message": one["msg"]} for one in error.errors()
     ]
     detail = "; ".join(f"{one['place']}: {one['message']}" for one in found)
-    return Problem(422, "invalid_request", f"{detail}. Correct it.", errors=found).response()
+    return Problem(422, "invalid_request", f"{detail}. Correct it.", errors=found)
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+def _http(request: Request, error: Exception) -> Problem:
     assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = allowed_methods(request.app.openapi(), request.scope["path"])
+        headers["Allow"] = ", ".join(allowed) or headers.get("Allow", "")
     code = HTTPStatus(error.status_code).name.lower()
     detail = {404: "There is nothing at this path. GET /openapi.json lists what there is."}
     text = detail.get(error.status_code, f"{error.detail}.")
-    return Problem(error.status_code, code, text, headers=error.headers).response()
+    return Problem(error.status_code, code, text, headers=headers)
 
 
-async def _unreachable(_request: Request, error: Exception) -> Response:
+def _unreachable(_request: Request, error: Exception) -> Problem:
     log.warning("server_unreachable", error=type(error).__name__)
-    return unreachable().response()
+    return unreachable()
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
+def _unexpected(request: Request, error: Exception) -> Problem:
     log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
-    return Problem(500, "internal", "A fault of ours; the gateway's log tells more.").response()
+    return Problem(500, "internal", "A fault of ours; the gateway's log tells more.")

@@ -64,6 +64,10 @@ class Instance(BaseModel):
 class InstancePage(BaseModel):
     instances: list[Instance]
     next: str | None = Field(description="`cursor` of the next page; null at the end.")
+    count: int | None = Field(
+        default=None, description="How many there are in all; only where `count` asked."
+    )
+    count_exact: bool | None = Field(default=None, description="False: there are at least so many.")
 
 
 class HistoryCommand(BaseModel):
@@ -87,6 +91,56 @@ class HistoryEntry(BaseModel):
 class HistoryPage(BaseModel):
     history: list[HistoryEntry]
     next: int | None = Field(description="`first` of the next page; null at the end.")
+
+
+class Capabilities(BaseModel):
+    version: int
+    commands: list[str]
+
+
+class Explanation(BaseModel):
+    machine: str
+    key: str
+    version: int
+    state: list[str]
+    timers: list[RunningTimer]
+    last: HistoryEntry | None = Field(description="The step that led here.")
+    accepts: list[str] = Field(description="Commands that the caller could send now.")
+
+
+class Trial(BaseModel):
+    """What a command would be answered."""
+
+    status: Literal["applied", "ignored", "refused"]
+    state: list[str] | None
+    version: int | None
+    events: list[str]
+    error: ResultError | None
+
+
+class Replayed(BaseModel):
+    version: int
+    same: bool | None
+    instance: Instance
+
+
+class ChartVersions(BaseModel):
+    id: str
+    versions: list[int]
+
+
+class ChartList(BaseModel):
+    charts: list[ChartVersions]
+
+
+class ChartText(BaseModel):
+    id: str
+    version: int
+    description: str | None
+    states: list[str] = Field(description="Paths of all states.")
+    commands: list[str]
+    index: list[str] = Field(description="Fields to list by.")
+    source: str = Field(description="The YAML.")
 
 
 class ProblemDetails(BaseModel):

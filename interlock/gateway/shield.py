@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from interlock.gateway.envelopes import Envelopes
 from interlock.gateway.problems import Problem
 
 HEADERS = {
@@ -24,8 +25,9 @@ class Shield:
     route.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, envelopes: Envelopes) -> None:
         self._app = app
+        self._envelopes = envelopes
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +44,8 @@ class Shield:
             await send(message)
 
         if _announced_length(scope) > self._max_body_bytes:
-            await self._too_large().response()(scope, receive, send_with_headers)
+            response = self._envelopes.response(scope["path"], self._too_large())
+            await response(scope, receive, send_with_headers)
             return
         await self._app(scope, self._counted(receive), send_with_headers)
 

@@ -3,10 +3,10 @@
 JSON values in, JSON values out; the chart ``queue`` calls these. What comes back is small: the entries that change, for
 the chart to `merge`, because a queue may hold ten thousand.
 
-An **item** of a queue, under ``<machine>/<key>``: ``{machine, key, channel, priority, since, head, skills, excluded,
-preferred, joined, agent, offered_at, late}``; ``agent`` null: it waits, else it is on offer to that agent. Times are
-RFC 3339 in UTC with milliseconds, so that they sort as texts. An **agent** as a queue sees it: ``{free: {channel: n},
-ready, skills, idle_since, served}``.
+An **item** of a queue, under ``<machine>/<key>``: ``{channel, priority, since, joined}`` and, where they say something,
+``head, skills, excluded, preferred, agent, offered_at, late``; with ``agent`` it is on offer to that agent, else it
+waits. Times are RFC 3339 in UTC with milliseconds, so that they sort as texts. An **agent** as a queue sees it:
+``{free: {channel: n}, ready, skills, idle_since, served}``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import orjson
+
 from interlock.engine.expression_functions import add_seconds
 from interlock.engine.messages import format_time, parse_time
 
@@ -23,6 +25,10 @@ Json = dict[str, Any]
 
 MAX_OFFERS = 400
 """Offers that a queue makes in one step; the rest follows in the next."""
+MAX_BYTES = 512 * 1024
+"""Of a queue's items as JSON, beyond which it takes no more: an instance may have a megabyte."""
+FEW = 200
+"""Items that cannot come near that, each as long as it may be."""
 MAX_TOLD = 100
 """Items that one step of a queue's clock tells of; the rest follows in the next."""
 OFFER_SECONDS = 60
@@ -49,30 +55,35 @@ def queue_entry(items: Mapping[str, Json], data: Mapping[str, Any], now: str) ->
     name = item_id(data["machine"], data["key"])
     old = items.get(name, {})
     entry = {
-        "machine": data["machine"],
-        "key": data["key"],
         "channel": data["channel"],
         "priority": given(data, "priority", 3),
         "since": format_time(parse_time(data["since"])) if data.get("since") else old.get("since", now),
+        "joined": old.get("joined", now),
+    }
+    says = {
         "head": bool(data.get("head")),
         "skills": sorted(set(given(data, "skills", []))),
         "excluded": sorted(set(given(data, "excluded", []))),
         "preferred": data.get("preferred"),
-        "joined": old.get("joined", now),
         "agent": old.get("agent"),
         "offered_at": old.get("offered_at"),
-        "late": old.get("late", False),
+        "late": old.get("late"),
     }
-    return {name: entry}
+    return {name: entry | {field: value for field, value in says.items() if value}}
+
+
+def has_room(items: Mapping[str, Json], name: str, max_waiting: int) -> bool:
+    """Whether a queue takes this item: it is in, or there is room for one more, by number and by `MAX_BYTES`."""
+    if name in items:
+        return True
+    return len(items) < max_waiting and (len(items) < FEW or len(orjson.dumps(items)) < MAX_BYTES)
 
 
 def back_in_queue(items: Mapping[str, Json], name: str, agent: str) -> Json:
     """``{id: entry}`` of an item that this agent did not take: it waits again, where it was. Empty where the item is
     not on offer to this agent."""
     entry = items.get(name)
-    if entry is None or entry["agent"] != agent:
-        return {}
-    return {name: {**entry, "agent": None, "offered_at": None}}
+    return {} if entry is None or entry.get("agent") != agent else {name: _waiting(entry)}
 
 
 def queue_offers(
@@ -97,35 +108,29 @@ def queue_offers(
     rank = STRATEGIES[strategy]
     by_age = order == "oldest_first"
     waiting = [
-        (0 if by_age else _urgency(entry, raise_seconds, now), not entry["head"], entry["since"], name)
+        (0 if by_age else _urgency(entry, raise_seconds, now), not entry.get("head"), entry["since"], name)
         for name, entry in items.items()
-        if entry["agent"] is None and entry["channel"] in channels
+        if "agent" not in entry and entry["channel"] in channels
     ]
     heapq.heapify(waiting)
     served: dict[str, int] = {}
     hopeless: set[tuple[Any, ...]] = set()
     offers: list[Json] = []
     while waiting and free and len(offers) < MAX_OFFERS:
-        entry = items[heapq.heappop(waiting)[-1]]
-        kind = (
-            entry["machine"] in NEEDS_NO_READINESS,
-            entry["channel"],
-            *entry["skills"],
-            "-",
-            *entry["excluded"],
-        )
+        name = heapq.heappop(waiting)[-1]
+        entry = items[name]
+        machine, _, key = name.partition("/")
+        kind = (machine, entry["channel"], *entry.get("skills", ()), "-", *entry.get("excluded", ()))
         if kind in hopeless:  # what is free only becomes less
             continue
-        fitting = [name for name in free if _fits(entry, agents[name], free[name], name)]
+        fitting = [each for each in free if _fits(machine, entry, agents[each], free[each], each)]
         if not fitting:
             hopeless.add(kind)
             continue
-        wanted = entry["preferred"] if prefer_last_agent else None
+        wanted = entry.get("preferred") if prefer_last_agent else None
         first = min(fitting, key=lambda each: (served.get(each, 0), agents[each][rank], each))
         chosen = wanted if wanted in fitting else first
-        offers.append(
-            {"machine": entry["machine"], "key": entry["key"], "channel": entry["channel"], "agent": chosen}
-        )
+        offers.append({"machine": machine, "key": key, "channel": entry["channel"], "agent": chosen})
         served[chosen] = len(offers)
         free[chosen][entry["channel"]] -= 1
         if not any(free[chosen].values()):
@@ -174,9 +179,9 @@ def queue_wake(
     """When the queue has to look at its clock next; null: when something happens."""
     due = []
     for since, seconds in (
-        ((e["joined"] for e in items.values() if not e["late"]), breach_seconds),
-        ((e["joined"] for e in items.values() if e["agent"] is None), overflow_seconds),
-        ((e["offered_at"] for e in items.values() if e["agent"] is not None), OFFER_SECONDS),
+        ((e["joined"] for e in items.values() if "late" not in e), breach_seconds),
+        ((e["joined"] for e in items.values() if "agent" not in e), overflow_seconds),
+        ((e["offered_at"] for e in items.values() if "agent" in e), OFFER_SECONDS),
     ):
         first = min(since, default=None) if seconds is not None else None
         if first is not None:
@@ -187,8 +192,8 @@ def queue_wake(
 def late_items(items: Mapping[str, Json], breach_seconds: float | None, now: str) -> list[Json]:
     """Who has waited for longer than the queue promises and was not told of: ``[{machine, key, since}]``, oldest
     first."""
-    found = _due(items, "joined", breach_seconds, now, lambda entry: not entry["late"])
-    return [{name: entry[name] for name in ("machine", "key", "since")} for entry in found]
+    found = _due(items, "joined", breach_seconds, now, lambda entry: "late" not in entry)
+    return [_address(name) | {"since": items[name]["since"]} for name in found]
 
 
 def told_late(items: Mapping[str, Json], late: Iterable[Json]) -> Json:
@@ -199,13 +204,13 @@ def told_late(items: Mapping[str, Json], late: Iterable[Json]) -> Json:
 
 def overflowing_items(items: Mapping[str, Json], overflow_seconds: float | None, now: str) -> list[Json]:
     """Who has waited so long that another queue is tried: ``[{machine, key}]``, oldest first."""
-    found = _due(items, "joined", overflow_seconds, now, lambda entry: entry["agent"] is None)
-    return [{"machine": entry["machine"], "key": entry["key"]} for entry in found]
+    found = _due(items, "joined", overflow_seconds, now, lambda entry: "agent" not in entry)
+    return [_address(name) for name in found]
 
 
 def items_offered(items: Mapping[str, Json]) -> int:
     """How many items are on offer."""
-    return sum(entry["agent"] is not None for entry in items.values())
+    return sum("agent" in entry for entry in items.values())
 
 
 def without_items(items: Mapping[str, Json], gone: Iterable[Json]) -> Json:
@@ -216,8 +221,8 @@ def without_items(items: Mapping[str, Json], gone: Iterable[Json]) -> Json:
 
 def unanswered_offers(items: Mapping[str, Json], now: str) -> Json:
     """``{id: entry}`` of items whose offer nobody answered in `OFFER_SECONDS`: they wait again."""
-    found = _due(items, "offered_at", OFFER_SECONDS, now, lambda entry: entry["agent"] is not None)
-    return {item_id(e["machine"], e["key"]): {**e, "agent": None, "offered_at": None} for e in found}
+    found = _due(items, "offered_at", OFFER_SECONDS, now, lambda entry: "agent" in entry)
+    return {name: _waiting(items[name]) for name in found}
 
 
 def keys_of(machine: str, listed: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -236,24 +241,33 @@ def _open_channels(free: Mapping[str, Mapping[str, int]]) -> set[str]:
     return {channel for places in free.values() for channel, number in places.items() if number > 0}
 
 
-def _fits(entry: Json, view: Json, free: Mapping[str, int], name: str) -> bool:
+def _fits(machine: str, entry: Json, view: Json, free: Mapping[str, int], name: str) -> bool:
     return (
         free.get(entry["channel"], 0) > 0
-        and name not in entry["excluded"]
-        and (entry["machine"] in NEEDS_NO_READINESS or entry["channel"] in view["ready"])
-        and all(skill in view["skills"] for skill in entry["skills"])
+        and name not in entry.get("excluded", ())
+        and (machine in NEEDS_NO_READINESS or entry["channel"] in view["ready"])
+        and all(skill in view["skills"] for skill in entry.get("skills", ()))
     )
+
+
+def _waiting(entry: Json) -> Json:
+    return {field: value for field, value in entry.items() if field not in ("agent", "offered_at")}
+
+
+def _address(name: str) -> Json:
+    machine, _, key = name.partition("/")
+    return {"machine": machine, "key": key}
 
 
 def _due(
     items: Mapping[str, Json], field: str, seconds: float | None, now: str, which: Callable[[Json], bool]
-) -> list[Json]:
-    """The first `MAX_TOLD` entries of a kind whose time since ``field`` is over."""
+) -> list[str]:
+    """The names of the first `MAX_TOLD` entries of a kind whose time since ``field`` is over."""
     if seconds is None:
         return []
     latest = add_seconds(now, -seconds)
-    found = [entry for entry in items.values() if which(entry) and entry[field] <= latest]
-    return heapq.nsmallest(MAX_TOLD, found, key=lambda entry: (entry[field], entry["machine"], entry["key"]))
+    found = [(entry[field], name) for name, entry in items.items() if which(entry) and entry[field] <= latest]
+    return [name for _, name in heapq.nsmallest(MAX_TOLD, found)]
 
 
 def given(data: Mapping[str, Any], name: str, default: Any) -> Any:
@@ -266,7 +280,16 @@ ROUTING: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         function.__name__: function
         for function in (
-            *(item_id, queue_entry, back_in_queue, queue_offers, items_on_offer, agents_on_offer, agent_view),
+            *(
+                item_id,
+                queue_entry,
+                has_room,
+                back_in_queue,
+                queue_offers,
+                items_on_offer,
+                agents_on_offer,
+                agent_view,
+            ),
             *(queue_wake, late_items, told_late, overflowing_items, without_items, unanswered_offers),
             *(items_offered, keys_of),
         )

@@ -66,6 +66,31 @@ def test_a_refused_one_gives_its_slot_back_too(desk: Desk) -> None:
     assert slots(desk) == []
 
 
+HIDDEN = EXCLUSIVE.replace(
+    "note: {exclusive: true}",
+    "note: {exclusive: true, require: [{check: \"actor.kind == 'system' or 'read' in actor.permissions\","
+    " error: {class: not_found, code: nothing_here}}, {check: 'context.notes < 1', error: {class: guard_failed,"
+    " code: noted}}]}",
+)
+
+
+def test_who_may_not_know_of_it_does_not_learn_that_it_is_under_way(any_client: redis.Redis) -> None:
+    desk = Desk(any_client)
+    desk.catalog.only = compile_chart(HIDDEN)
+    desk.store.register_chart(desk.catalog.only.chart)
+    desk.send("T-1", "open", id="a")
+    for name, permissions in (("first", ["read"]), ("reader", ["read"]), ("stranger", [])):
+        actor = {"id": name, "kind": "agent", "permissions": permissions}
+        desk.publish("T-1", "note", id=name, actor=actor)
+    desk.work()
+    assert outcome(desk, "first") == ("applied",)
+    assert outcome(desk, "reader") == ("refused", "in_flight", "note_in_flight"), (
+        "not the guard of the settled"
+    )
+    assert outcome(desk, "stranger") == ("refused", "not_found", "nothing_here")
+    assert slots(desk) == []
+
+
 def test_the_same_id_again_is_a_duplicate_and_not_in_flight(desk: Desk) -> None:
     for _ in range(3):
         desk.publish("T-1", "note", id="first")

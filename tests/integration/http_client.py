@@ -91,7 +91,7 @@ def basic(key_id: str, secret: str) -> str:
 
 def environment(**settings: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
-    return {**clean, "INTERLOCK_LOG_FORMAT": "json", **settings}
+    return {**clean, "INTERLOCK_LOG_FORMAT": "json", "INTERLOCK_RATE_LIMIT": "0", **settings}
 
 
 def wait_until(holds: Callable[[], Any], seconds: float = 20.0) -> Any:

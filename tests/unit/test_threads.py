@@ -60,6 +60,18 @@ def test_create_opens_then_refuses_then_reopens_the_same() -> None:
     assert list(made.of("intervention")) == [intervention_id(KEY, 1)]
 
 
+def test_what_is_put_off_before_anybody_took_it_up_is_opened_first() -> None:
+    made = Desk()
+    made.send(THREAD, "message", {"content_id": "m1", **WHO})
+    until = {"until": "2027-01-05T09:00:00Z", "content_id": "m1"}
+    assert made.result(made.send(THREAD, "defer", until, actor=ANN)) == "applied"
+    assert made.event_types(at(1)) == [f"intervention.{what}" for what in ("opened", "assigned", "deferred")]
+    assert (made.state(at(1)), made.context(at(1))["user_id"]) == (["open.deferred"], "ann")
+    assert made.result(made.send(THREAD, "defer", until, actor=BOB)) == "refused guard_failed already_open"
+    made.send(THREAD, "message", {"content_id": "m2"})
+    assert (made.state(at(1)), len(made.refusals)) == (["open.active"], 1)
+
+
 def test_after_a_cancel_the_next_is_another_one() -> None:
     made = Desk()
     made.send(THREAD, "engage", {"content_id": "m1", **WHO}, actor=ANN)
@@ -202,3 +214,14 @@ def test_a_thread_never_has_two_open_interventions(
     assert (made.state(THREAD) == ["engaged"]) == (opened != set())
     assert opened <= {made.context(THREAD)["intervention"]}
     made.check_replay()
+
+
+def test_an_imported_content_is_a_message_on_its_thread() -> None:
+    made = Desk()
+    written = {"thread": KEY, "body": "Hello", **WHO}
+    made.send("content/m1", "import", written)
+    assert made.state(THREAD) == ["free"]
+    assert made.event_types(THREAD) == ["thread.message_received"]
+    made.send("content/m2", "import", {**written, "deliver": False})
+    assert made.event_types(THREAD) == ["thread.message_received"], "its intervention was told already"
+    assert made.refusals == []

@@ -249,7 +249,7 @@ class WholeDesk(RuleBasedStateMachine):
             missing = there - known.keys()
             assert set(known) <= there, queue
             assert not missing or self.was_full(queue), (queue, missing)
-            assert all(entry["agent"] is None for entry in known.values()), queue
+            assert all("agent" not in entry for entry in known.values()), queue
             for address in sorted(there & known.keys()):
                 self.check_nobody_fits(queue, address)
 

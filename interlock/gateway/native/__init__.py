@@ -3,8 +3,11 @@
 from fastapi import APIRouter
 
 from interlock.gateway.answers import problems
-from interlock.gateway.native import commands, instances
+from interlock.gateway.native import charts, commands, desk, explaining, instances
 
-router = APIRouter(prefix="/interlock/v1", tags=["native"], responses=problems(401, 403, 422, 503))
+router = APIRouter(prefix="/interlock/v1", tags=["native"], responses=problems(401, 403, 422, 429, 503))
 router.include_router(commands.router)
 router.include_router(instances.router)
+router.include_router(explaining.router)
+router.include_router(charts.router)
+router.include_router(desk.router)

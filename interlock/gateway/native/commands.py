@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from secrets import token_urlsafe
 from typing import Annotated, Any
 from urllib.parse import quote
 
-import orjson
-import redis
-import structlog
 import uuid_utils
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BeforeValidator
-from starlette.concurrency import run_in_threadpool
 
 from interlock.engine.errors import CommandRefused
-from interlock.engine.ingress import MAX_DEPTH, parse_command, read_object
 from interlock.engine.messages import MAX_ID_LENGTH
-from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.tokens import Principal
 from interlock.gateway.answers import HTTP_STATUS, answer, decoded, problems, results, status_of
-from interlock.gateway.callers import Caller, Reader
+from interlock.gateway.asking import send
+from interlock.gateway.callers import Caller, Reader, check_readable
 from interlock.gateway.deployment import Deployment, ServedDeployment
-from interlock.gateway.problems import Problem, unreachable
+from interlock.gateway.parameters import read_json
+from interlock.gateway.problems import Problem
 from interlock.gateway.shapes import NOT_OVER_HTTP, CommandResult, Pending, command_body
-
-log = structlog.get_logger()
+from interlock.gateway.tenants import command_id_for, key_for, shown_result
 
 MAX_WAIT_SECONDS = 60
 
@@ -64,49 +58,24 @@ async def send_command(
     _take(body, "expected_version", _version(if_match), "If-Match")
     if body.get("id") is None:
         body["id"] = str(uuid_utils.uuid7())
+    command_id = body["id"]
     result = await _sent(deployment, body, principal, wait)
     if result is None:
-        headers = {"Location": f"{request.url.path}/{quote(body['id'], safe='')}"}
-        return answer({"id": body["id"], "status": "pending"}, 202, headers)
-    return answer(result, status_of(result))
+        headers = {"Location": f"{request.url.path}/{quote(command_id, safe='')}"}
+        return answer({"id": command_id, "status": "pending"}, 202, headers)
+    return answer(shown_result(result), status_of(result))
 
 
 async def _sent(
     deployment: ServedDeployment, body: dict[str, Any], principal: Principal, wait: float
 ) -> dict[str, Any] | None:
-    reply_to = deployment.store.keys.reply(token_urlsafe(16))
-    body["actor"] = principal.actor()
-    if wait:
-        body["reply_to"] = reply_to
-    command = orjson.dumps(body)
+    body["id"] = command_id_for(principal, body["id"]) if isinstance(body["id"], str) else body["id"]
+    if isinstance(body.get("key"), str):
+        body["key"] = key_for(principal, body["key"])
     try:
-        parse_command(deployment.store.keys, command)
+        return await send(deployment, principal, body, wait)
     except CommandRefused as refusal:
         raise _refused(refusal) from None
-    if body.get("data"):
-        command = await run_in_threadpool(_sealed, deployment, body)
-    try:
-        if wait:
-            return await deployment.commands.request(command, reply_to, wait)
-        await deployment.commands.publish(command)
-    except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise unreachable(id=body["id"]) from error
-    return None
-
-
-def _sealed(deployment: ServedDeployment, body: dict[str, Any]) -> bytes:
-    """The command with its private data sealed. Blocks."""
-    try:
-        data = deployment.sealer(body["machine"], body["key"], body["name"], body["data"])
-    except KEY_FAULTS as fault:
-        log.error("secret_key_unusable", reason=str(fault))
-        message = (
-            "The gateway has not the deployment's secret key; its log says which setting. Try again later."
-        )
-        raise Problem(503, "secret_key", message, headers={"Retry-After": "5"}) from None
-    except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise unreachable(id=body["id"]) from error
-    return orjson.dumps({**body, "data": data})
 
 
 def _refused(refusal: CommandRefused) -> Problem:
@@ -121,13 +90,7 @@ def _check_content_type(header: str) -> None:
 
 
 def _read(raw: bytes) -> dict[str, Any]:
-    body = read_object(raw)
-    if body is None:
-        raise Problem(
-            400,
-            "not_an_object",
-            f"The body is no JSON object in UTF-8, at most {MAX_DEPTH} levels deep. Correct it.",
-        )
+    body = read_json(raw)
     for name, reason in NOT_OVER_HTTP.items():
         if name in body:
             raise Problem(
@@ -172,13 +135,16 @@ def _version(header: str | None) -> int | None:
 )
 def read_result(
     deployment: Deployment,
-    _reader: Reader,
+    reader: Reader,
     command_id: Annotated[str, Path(max_length=MAX_ID_LENGTH), BeforeValidator(decoded)],
 ) -> Response:
     """The result of a command, while it is kept."""
-    result = deployment.store.result(command_id)
+    result = deployment.store.result(command_id_for(reader, command_id))
     if result is None:
         raise Problem(
             404, "not_found", "No result is kept under this id: not yet, not any more, or never sent."
         )
-    return answer(result)
+    if result["machine"] and result["key"]:
+        snapshot = deployment.store.snapshot(result["machine"], result["key"], private=False)
+        check_readable(reader, snapshot.context if snapshot else {})
+    return answer(shown_result(result))

@@ -1,0 +1,130 @@
+"""Ask the engine for something: one command, and its answer. Every API of the gateway sends its commands here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from secrets import token_urlsafe
+from typing import Any
+
+import orjson
+import redis
+import structlog
+import uuid_utils
+from starlette.concurrency import run_in_threadpool
+
+from interlock.engine.errors import CommandRefused
+from interlock.engine.ingress import parse_command
+from interlock.engine.messages import Error, Result, Status
+from interlock.engine.secrets import KEY_FAULTS
+from interlock.engine.tokens import Principal
+from interlock.gateway.deployment import ServedDeployment
+from interlock.gateway.problems import Problem, unreachable
+from interlock.gateway.tenants import idempotent_id, key_for, shown_result
+
+DIALECT_WAIT = 5.0
+"""Seconds that a vendor's client is let wait for the answer to a command."""
+
+log = structlog.get_logger()
+
+
+class NotAnswered(Problem):
+    """No answer in time: nobody works, or the server is away. The command is not withdrawn, and may be applied later.
+
+    503 with ``Retry-After`` where nobody answers otherwise. ``command_id``: sent again under it, it counts once.
+    """
+
+    def __init__(self, command_id: str) -> None:
+        super().__init__(
+            503,
+            "not_answered",
+            "No worker has answered in time. The command may still be applied: try again under the same id.",
+            headers={"Retry-After": "2"},
+            id=command_id,
+        )
+        self.command_id = command_id
+
+
+async def ask(
+    deployment: ServedDeployment,
+    principal: Principal,
+    machine: str,
+    key: str,
+    name: str,
+    data: Mapping[str, Any] | None = None,
+    *,
+    command_id: str | None = None,
+    idempotency_key: str | None = None,
+    expected_version: int | None = None,
+    correlation_id: str | None = None,
+    wait: float = DIALECT_WAIT,
+) -> dict[str, Any]:
+    """Send one command as ``principal`` and wait for its result (wire contract), as the principal's tenant knows it.
+
+    ``key``: the tenant's. ``idempotency_key``: of the request's header, gives the command's id where ``command_id``
+    is None: the same principal's second command under it gets the first one's answer, with ``duplicate``.
+    What is malformed is answered as the engine would: ``refused``, unsent.
+
+    Raises NotAnswered, and Problem (503) where the server is away.
+    """
+    if command_id is None:
+        command_id = idempotent_id(principal, idempotency_key) if idempotency_key else str(uuid_utils.uuid7())
+    body: dict[str, Any] = {
+        "machine": machine,
+        "key": key_for(principal, key),
+        "name": name,
+        "id": command_id,
+    }
+    if data:
+        body["data"] = dict(data)
+    if expected_version is not None:
+        body["expected_version"] = expected_version
+    if correlation_id is not None:
+        body["correlation_id"] = correlation_id
+    try:
+        result = await send(deployment, principal, body, wait)
+    except CommandRefused as refusal:
+        error = Error(refusal.error_class, refusal.code, refusal.message, refusal.details)
+        return Result(command_id, Status.REFUSED, machine, key, None, None, [], error).as_dict()
+    if result is None:
+        raise NotAnswered(command_id)
+    return shown_result(result)
+
+
+async def send(
+    deployment: ServedDeployment, principal: Principal, body: dict[str, Any], wait: float
+) -> dict[str, Any] | None:
+    """Publish a command as the wire has it, with its keys and id as they stand in the deployment, and as ``principal``.
+
+    The result as it came, or None where none came within ``wait`` seconds. Raises CommandRefused (malformed)
+    where it cannot be published, and Problem (503) where the server is away.
+    """
+    reply_to = deployment.store.keys.reply(token_urlsafe(16))
+    body["actor"] = principal.actor()
+    if wait:
+        body["reply_to"] = reply_to
+    command = orjson.dumps(body)
+    parse_command(deployment.store.keys, command)
+    if body.get("data"):
+        command = await run_in_threadpool(_sealed, deployment, body)
+    try:
+        if wait:
+            return await deployment.commands.request(command, reply_to, wait)
+        await deployment.commands.publish(command)
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise unreachable(id=body["id"]) from error
+    return None
+
+
+def _sealed(deployment: ServedDeployment, body: dict[str, Any]) -> bytes:
+    """The command with its private data sealed. Blocks."""
+    try:
+        data = deployment.sealer(body["machine"], body["key"], body["name"], body["data"])
+    except KEY_FAULTS as fault:
+        log.error("secret_key_unusable", reason=str(fault))
+        message = (
+            "The gateway has not the deployment's secret key; its log says which setting. Try again later."
+        )
+        raise Problem(503, "secret_key", message, headers={"Retry-After": "5"}) from None
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise unreachable(id=body["id"]) from error
+    return orjson.dumps({**body, "data": data})

@@ -1,0 +1,1 @@
+"""What is used to work on Interlock and is no part of it."""
