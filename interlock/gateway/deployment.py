@@ -12,6 +12,7 @@ from interlock.engine.clients import connect, connect_async
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.gateway.commanding import MAX_WAITING, CommandPort
+from interlock.gateway.feed import Feed
 from interlock.gateway.jwt_tokens import JwtVerifier
 from interlock.gateway.rate_limit import RateLimit
 from interlock.statecharts.calendars import functions_over_later
@@ -35,6 +36,7 @@ class ServedDeployment:
     quick: redis.asyncio.Redis
     waiting: redis.asyncio.Redis
     rate_limit: RateLimit
+    feed: Feed
     jwt: JwtVerifier
 
     @classmethod
@@ -54,6 +56,7 @@ class ServedDeployment:
             sealer=CommandSealer(store, charts),
             quick=connect_async(settings, connections=_QUICK_CONNECTIONS),
             waiting=waiting,
+            feed=Feed(waiting, store.keys),
             rate_limit=RateLimit(settings.rate_limit),
             jwt=jwt,
         )
@@ -64,6 +67,7 @@ class ServedDeployment:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self.feed.close()
         await self.quick.aclose()
         await self.waiting.aclose()
         self.store.client.close()

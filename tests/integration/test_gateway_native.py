@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.integration.gateway_setup import Gateway, read
+from tests.integration.gateway_setup import KEYS, Gateway, read
 from tests.integration.http_client import Answer, Client, wait_until
 
 
@@ -146,3 +146,123 @@ def test_the_charts_are_listed_shown_and_drawn(gateway: Gateway) -> None:
         assert (text.status, text.headers["content-type"]) == (200, "text/plain; charset=utf-8")
         assert b"stateDiagram" in text.raw
     assert gateway.admin.get("/interlock/v1/charts/parcel/diagram?format=gif").status == 422
+
+
+# Looking after it
+
+
+def send(client: Client, method: str, path: str, body: Any = None) -> Answer:
+    raw = b"" if body is None else orjson.dumps(body)
+    return client.send(method, f"/interlock/v1/{path}", raw, content_type="application/json")
+
+
+def test_a_webhook_is_added_seen_switched_tested_and_removed(gateway: Gateway) -> None:
+    admin = gateway.admin
+    refused = send(admin, "POST", "webhooks", {"url": "http://127.0.0.1:1/hook"})
+    assert (refused.status, refused.body["code"]) == (422, "url_refused")
+    made = send(admin, "POST", "webhooks", {"url": "https://example.com/hook", "events": ["never.*"]})
+    assert (made.status, made.body["secret"][:6]) == (201, "whsec_")
+    path = "webhooks/" + made.body["id"]
+    assert made.headers["location"] == "/interlock/v1/" + path
+    assert made.body["secret"].encode() not in send(admin, "GET", path).raw
+    assert made.body["id"] in [one["id"] for one in send(admin, "GET", "webhooks").body["webhooks"]]
+    assert send(admin, "POST", f"{path}/disable").body["enabled"] is False
+    assert send(admin, "POST", f"{path}/redeliver", {}).status == 409
+    changed = send(admin, "PATCH", path, {"events": ["never.ever"], "description": "For nobody."})
+    assert (changed.body["events"], changed.body["description"]) == (["never.ever"], "For nobody.")
+    assert send(admin, "PATCH", path, {"url": "http://127.0.0.1:1/"}).body["code"] == "url_refused"
+    assert send(admin, "POST", f"{path}/enable").body["enabled"] is True
+    assert send(admin, "POST", f"{path}/redeliver", {}).body == {"id": made.body["id"], "requested": 0}
+    assert send(admin, "POST", f"{path}/rotate", {"grace_seconds": 5}).body["secret"] != made.body["secret"]
+    assert send(admin, "GET", f"{path}/deliveries").body == {"deliveries": [], "next": None}
+    assert send(admin, "DELETE", path).status == 204
+    for method, gone in (("GET", path), ("DELETE", path), ("POST", f"{path}/enable")):
+        assert send(admin, method, gone).status == 404
+    audit = send(admin, "GET", "audit?limit=50").body["audit"]
+    deeds = [deed["action"] for deed in audit if deed["target"] == made.body["id"]]
+    assert deeds == [
+        f"webhook.{word}"
+        for word in ("removed", "rotated", "redelivered", "enabled", "updated", "disabled", "added")
+    ]
+    assert audit[0]["actor"] == {"id": "root", "kind": "admin", "tenant": "default"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"url": "https://example.com/", "events": ["no such!"]},
+        {"url": "https://example.com/", "profile": "none"},
+        {"url": "https://example.com/", "signature": "none"},
+        {"url": "https://example.com/", "rate": "fast"},
+        {"url": "https://example.com/", "secret": "short"},
+        {"url": "https://example.com/", "verify_token": "x"},
+        {"url": "ftp://example.com/"},
+        {"url": "https://example.com/", "more": 1},
+        {},
+    ],
+)
+def test_a_webhook_that_cannot_be_is_refused(gateway: Gateway, body: Any) -> None:
+    answer = send(gateway.admin, "POST", "webhooks", body)
+    assert (answer.status, answer.is_problem) == (422, True)
+
+
+def test_only_those_who_look_after_the_deployment_may(gateway: Gateway) -> None:
+    paths = ("webhooks", "webhooks/x", "audit", "dead-letters", "dead-letters/0:1-1")
+    others = [gateway.with_token(kind, permissions=["read:*"]) for kind in ("agent", "supervisor", "bot")]
+    for client in [*others, gateway.with_token("admin", tenant="elsewhere")]:
+        assert {send(client, "GET", path).status for path in paths} == {403}
+
+
+def test_a_dead_letter_is_seen_sent_again_and_thrown_away(gateway: Gateway) -> None:
+    place = KEYS.of_instance("parcel", "dead").instance("parcel", "dead")
+    gateway.client.set(place, "what somebody else wrote")
+    gateway.client.xadd("interlock:commands", {"command": b'{"machine": "parcel", "key": "d'})
+    died = gateway.admin.command("parcel/dead", "post", data={"owner": "ann", "pin": "secret-pin"})
+    assert died.body["status"] == "dead"
+
+    def letters() -> list[Any]:
+        return list(send(gateway.admin, "GET", "dead-letters").body["letters"])
+
+    found = wait_until(lambda: len(letters()) >= 2 and letters())
+    broken = next(one for one in found if one["machine"] is None)
+    whole = next(one for one in found if one["machine"] == "parcel")
+    assert whole["command"] == {"name": "post", "data": {"owner": "ann"}}
+    assert send(gateway.admin, "GET", f"dead-letters/{whole['letter_id']}").body == whole
+    assert send(gateway.admin, "POST", f"dead-letters/{broken['letter_id']}/retry").status == 409
+    gateway.client.delete(place)
+    again = send(gateway.admin, "POST", f"dead-letters/{whole['letter_id']}/retry")
+    assert (again.status, again.body["command"]) == (202, f"retry-{whole['letter_id']}")
+    path = f"/interlock/v1/commands/{again.body['command']}"
+    result = wait_until(lambda: (found := gateway.admin.get(path)).status == 200 and found.body)
+    assert (result["status"], result["key"]) == ("applied", "dead")
+    assert send(gateway.admin, "DELETE", f"dead-letters/{broken['letter_id']}").status == 204
+    for letter_id in (broken["letter_id"], whole["letter_id"], "x", "99:1-1", "0:1-1"):
+        for method, end in (("GET", ""), ("DELETE", ""), ("POST", "/retry")):
+            assert send(gateway.admin, method, f"dead-letters/{letter_id}{end}").status == 404
+
+
+def test_many_get_one_command_after_it_was_tried(gateway: Gateway) -> None:
+    for number in range(4):
+        owner = {"data": {"owner": "bulk"}}
+        gateway.admin.command(f"parcel/bulk-{number}", "post", **owner)
+    gateway.admin.command("parcel/bulk-0", "send")
+    wish = {"machine": "parcel", "name": "send", "where": {"owner": "bulk"}}
+    tried = send(gateway.admin, "POST", "bulk", wish).body
+    assert (tried["dry_run"], tried["counts"]) == (True, {"applied": 3, "refused": 1})
+    assert read(gateway.admin, "parcel/bulk-1")["version"] == 1
+    sent = send(gateway.admin, "POST", "bulk", {**wish, "dry_run": False, "id": "b1"}).body
+    assert sent["counts"] == {"applied": 3, "refused": 1}
+    again = send(gateway.admin, "POST", "bulk", {**wish, "dry_run": False, "id": "b1"}).body
+    assert again["counts"] == {"applied": 3, "refused": 1}
+    assert read(gateway.admin, "parcel/bulk-1")["version"] == 2
+    named = {"machine": "parcel", "name": "deliver", "keys": ["bulk-1", "bulk-none"], "dry_run": False}
+    outcome = send(gateway.admin, "POST", "bulk", named).body["instances"]
+    assert [(one["key"], one["status"]) for one in outcome] == [
+        ("bulk-1", "applied"),
+        ("bulk-none", "refused"),
+    ]
+    stranger = gateway.with_token("admin", tenant="elsewhere")
+    assert send(stranger, "POST", "bulk", wish).body["instances"] == []
+    blind = gateway.with_token("agent", permissions=["read:web"])
+    assert send(blind, "POST", "bulk", {**named, "keys": ["bulk-2"]}).body["counts"] == {"refused": 1}
+    assert send(gateway.admin, "POST", "bulk", {**named, "states": ["sent"]}).status == 400
