@@ -18,7 +18,9 @@ from tests.desks import Desk
 SCENARIOS = Path(__file__).parent / "scenarios"
 RIGHTS = ["read:*", "reply:*"]
 ACTORS = {
-    **{name: Actor(id=name, kind="agent", permissions=RIGHTS) for name in ("ann", "bob", "cid", "dan", "eve")},
+    **{
+        name: Actor(id=name, kind="agent", permissions=RIGHTS) for name in ("ann", "bob", "cid", "dan", "eve")
+    },
     **{f"{name}-app": Actor(id=f"{name}-app", kind="integration") for name in ("hub", "voice", "payment")},
     "bot": Actor(id="bot-app", kind="bot", permissions=RIGHTS),
     "sue": Actor(id="sue", kind="supervisor", permissions=[*RIGHTS, "update_intervention", "monitor_tasks"]),
@@ -101,7 +103,7 @@ class Scene:
 
     def _publish(self, step: dict[str, Any]) -> list[str]:
         together = list(step["together"]) if "together" in step else [step]
-        if self.seed is not None:
+        if self.seed is not None and not step.get("ordered"):
             self.random.shuffle(together)
         ids = []
         for each in together:
@@ -114,7 +116,11 @@ class Scene:
         self, ids: list[str], events: list[dict[str, Any]], own: list[Command], wait: bool
     ) -> None:
         """Events and commands carry the correlation of the command that they go back to."""
-        known = set(ids) if ids and not wait else {each.id for each in self.desk.commands} - {each.id for each in own}
+        known = (
+            set(ids)
+            if ids and not wait
+            else {each.id for each in self.desk.commands} - {each.id for each in own}
+        )
         for event in events:
             assert event["correlationid"] in known, event
         for command in own:
@@ -153,7 +159,8 @@ class Scene:
         is_open = any(state.startswith("open.") for state in ticket.state)
         assert is_open == (has_case and conversation.context["ticket"] == key)
         assert (conversation.state == ["open.taken"]) <= (
-            conversation.context["agent"] == self.desk.context(f"ticket/{conversation.context['ticket']}")["assignee"]
+            conversation.context["agent"]
+            == self.desk.context(f"ticket/{conversation.context['ticket']}")["assignee"]
         )
         interactions = self.desk.of("interaction").items()
         live = [n for n, one in interactions if one.context["ticket_id"] == key and one.state != ["stopped"]]

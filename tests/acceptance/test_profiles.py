@@ -10,7 +10,7 @@ import pytest
 
 from tests.acceptance.deployment import Deployment, Interlock, Receiver
 
-SECONDS = 15
+SECONDS = 60
 
 
 def test_an_engage_receiver_is_challenged_and_gets_its_envelope(

@@ -32,6 +32,7 @@ def test_the_shipped_charts_are_there() -> None:
         "agent",
         "board",
         "content",
+        "conversation",
         "interaction",
         "intervention",
         "leg",

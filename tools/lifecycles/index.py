@@ -25,12 +25,18 @@ def _lines(machines: Mapping[str, Machine]) -> Iterator[str]:
         (f"[{name}]({name}.md)", prose(machine.chart.description)) for name, machine in machines.items()
     ]
     yield from ("", *table(("Chart", "What it is"), rows), "", "## Who sends what to whom", "")
-    yield "Each of these goes out with the commit of the step that causes it, and is applied once."
+    yield (
+        "Each of these goes out with the commit of the step that causes it, and is applied once. Solid arrows stand in "
+        "the charts, dashed ones in the policy."
+    )
     yield from ("", "```mermaid", "flowchart LR")
     sent = {
         (name, to): commands for name, machine in machines.items() for to, commands in _sent(machine).items()
     }
     yield from (f"  {name} --> {to}" for name, to in sent)
+    yield from (
+        f"  {name} -.-> {to}" for name, to in dict.fromkeys((name, to) for name, to, _ in _ruled(machines))
+    )
     yield from ("```", "")
     yield from table(
         ("From", "To", "Commands"), ((name, to, codes(all_)) for (name, to), all_ in sent.items())

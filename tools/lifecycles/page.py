@@ -97,8 +97,9 @@ def _about_operations(chart: Chart) -> Iterator[str]:
         "The rows *first* are checked before all others, wherever the instance is. Then the innermost state that "
         "knows the command decides, by the first of its rows whose *if* holds; where none does, the state around it is "
         "asked, last the chart itself (*any state*). The other guards of that row are checked one after the other, and "
-        "the first that does not hold refuses the command with the class, the code and the message beside it. *Then* says where it leads, and which events it raises within the same "
-        "step. Events and sends in *italics* follow in some cases only. "
+        "the first that does not hold refuses the command with the class, the code and the message beside it. *Then* "
+        "says where it leads, and which events it raises within the same step. "
+        "Events and sends in *italics* follow in some cases only. "
         f"A step that announces nothing is told as `{chart.id}.updated`, a first one as `{chart.id}.created`."
     )
     yield ""

@@ -65,21 +65,27 @@ async def latest(deployment: ServedDeployment, principal: Principal, thread: str
 
 async def readable_content(deployment: ServedDeployment, principal: Principal, content_id: str) -> Instance:
     """The content of this id. Raises Problem (404) where there is none that the principal may read."""
-    return await _readable(deployment, principal, "content", content_id)
+    found = await readable(deployment, principal, "content", content_id)
+    if found is None:
+        raise not_found("content", content_id)
+    return found
 
 
 async def readable_intervention(deployment: ServedDeployment, principal: Principal, key: str) -> Instance:
     """The intervention of this id. Raises Problem (404) where there is none that the principal may read."""
-    found = await _readable(deployment, principal, "intervention", key)
-    if is_gone(found):
+    found = await readable(deployment, principal, "intervention", key)
+    if found is None or is_gone(found):
         raise not_found("intervention", key)
     return found
 
 
-async def _readable(deployment: ServedDeployment, principal: Principal, machine: str, key: str) -> Instance:
+async def readable(
+    deployment: ServedDeployment, principal: Principal, machine: str, key: str
+) -> Instance | None:
+    """The instance of this key, where there is one that the principal may read."""
     found = await read(deployment, principal, machine, key) if is_key(key) else None
     if found is None or not permits(principal, "read", found["context"].get("source_id", "")):
-        raise not_found(machine, key)
+        return None
     return found
 
 

@@ -11,10 +11,11 @@ from pydantic import BeforeValidator
 from interlock.engine.messages import format_time, parse_time
 from interlock.gateway.dialects.engage.answering import answer
 from interlock.gateway.dialects.engage.calls import Call, Called, Result
-from interlock.gateway.dialects.engage.errors import unprocessable
-from interlock.gateway.dialects.engage.finding import readable_content, readable_intervention
+from interlock.gateway.dialects.engage.errors import not_found, unprocessable
+from interlock.gateway.dialects.engage.finding import readable, readable_content, readable_intervention
 from interlock.gateway.dialects.engage.opening import opened
 from interlock.gateway.dialects.engage.shapes import LISTED, STATUSES, intervention, records
+from interlock.gateway.dialects.engage.under_way import Arrival, Arrived
 from interlock.gateway.dialects.engage.words import (
     FIELDS,
     FILTER,
@@ -168,9 +169,9 @@ async def categorize_intervention(call: Called, key: Id) -> Response:
     responses={200: _ONE, **errors(404, 409)},
     openapi_extra=takes(),
 )
-async def close_intervention(call: Called, key: Id) -> Response:
+async def close_intervention(arrival: Arrived, call: Called, key: Id) -> Response:
     """Close it. 409 while it is being closed; 403 where it is closed, has no answer, is another's or not readable."""
-    return await _answered(call, await call.send("intervention", key, "close"), 403)
+    return await _once(arrival, call, key, "close", await call.send("intervention", key, "close"))
 
 
 @router.delete(
@@ -179,13 +180,14 @@ async def close_intervention(call: Called, key: Id) -> Response:
     responses={200: {**_ONE, "description": "Its last image."}, **errors(404, 409)},
     openapi_extra=takes(),
 )
-async def cancel_intervention(call: Called, key: Id) -> Response:
+async def cancel_intervention(arrival: Arrived, call: Called, key: Id) -> Response:
     """Destroy it. 404 where it is not readable; 409 while it is being cancelled; 403 where it is closed or answered."""
     result = await call.answered()
     if result is None:
-        await readable_intervention(call.deployment, call.principal, key)
+        if await readable(call.deployment, call.principal, "intervention", key) is None:
+            raise not_found("intervention", key)
         result = await call.send("intervention", key, "cancel")
-    return await _answered(call, result, 403)
+    return await _once(arrival, call, key, "cancel", result)
 
 
 @router.put(
@@ -226,6 +228,17 @@ async def defer_intervention(call: Called, key: Id) -> Response:
 async def reactivate_intervention(call: Called, key: Id) -> Response:
     """Take up again what is put off. Not among Engage's own operations either."""
     return await _answered(call, await call.send("intervention", key, "reactivate"), 422)
+
+
+async def _once(arrival: Arrival, call: Call, key: str, name: str, result: Result) -> Response:
+    """The answer to a close or a cancel; of two that overlap, one is told of a conflict."""
+    operation = (call.principal.tenant, key, name)
+    if not result.get("duplicate"):
+        if result["error"] is None:
+            arrival.done.note(*operation)
+        elif conflict := arrival.conflict(*operation):
+            raise conflict
+    return await _answered(call, result, 403)
 
 
 async def _answered(call: Call, result: Result, by_state: int) -> Response:
