@@ -127,7 +127,7 @@ class RegisteredCharts:
         """Those of a command's data fields that are to be sealed; none where no version keeps anything private."""
         given = set(fields)
         private = self._lookup_private(machine, command, given)
-        if not private:
+        if given.isdisjoint(private):
             known = self._public.get((machine, command))
             found = known[1] if known and known[0] is self._texts else set()
             if len(self._public) < _MAX_PUBLIC and len(found) < _MAX_PUBLIC:
