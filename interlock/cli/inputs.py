@@ -17,7 +17,8 @@ _overrides: dict[str, Any] = {}
 
 
 def override(**flags: Any) -> None:
-    """Settings given as flags before the command; those that are None were not given."""
+    """Settings given as flags before the command, and no others; those that are None were not given."""
+    _overrides.clear()
     _overrides.update({name: value for name, value in flags.items() if value is not None})
 
 

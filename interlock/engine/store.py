@@ -260,13 +260,12 @@ class Store:
             pipeline.xrevrange(keys.dead, count=limit)
         letters: list[dict[str, Any]] = []
         for number, entries in enumerate(pipeline.execute()):
-            read = (
-                self._read_letter(f"{number}:{entry_id.decode()}", fields) for entry_id, fields in entries
-            )
+            read = (self.read_letter(f"{number}:{entry_id.decode()}", fields) for entry_id, fields in entries)
             letters += _sound(self.keys.partition(number).dead, read)
         return sorted(letters, key=lambda letter: str(letter["at"]), reverse=True)[:limit]
 
-    def _read_letter(self, letter_id: str, fields: Mapping[bytes, bytes]) -> dict[str, Any] | None:
+    def read_letter(self, letter_id: str, fields: Mapping[bytes, bytes]) -> dict[str, Any] | None:
+        """A dead letter in clear where the key is here; None where it is none."""
         letter = read_letter(letter_id, fields)
         try:
             return letter and open_letter(self.vault.opener, letter)

@@ -13,6 +13,7 @@ from typing import Any
 from interlock.engine.chart import Chart
 from interlock.engine.errors import ChartError, InterlockError
 from interlock.engine.loader import parse_chart
+from interlock.engine.machine import Machine
 from interlock.engine.migration_command import MIGRATE
 from interlock.engine.private_fields import has_private
 from interlock.engine.snapshot import Snapshot
@@ -57,6 +58,7 @@ class RegisteredCharts:
         self._texts: Mapping[tuple[str, int], str] = {}
         self._read_at = float("-inf")
         self._parsed: dict[tuple[str, int], Chart] = {}
+        self._machines: dict[tuple[str, int], Machine] = {}
 
     def chart(self, machine: str, version: int) -> Chart:
         """A registered chart. Raises ChartUnknown, and ChartError where it cannot be read here."""
@@ -70,6 +72,13 @@ class RegisteredCharts:
                 )
             self._parsed[known] = parse_chart(text, f"{machine}@{version}", functions=self._functions)
         return self._parsed[known]
+
+    def machine(self, machine: str, version: int) -> Machine:
+        """A registered chart, compiled once. Raises as `chart` does."""
+        known = (machine, version)
+        if known not in self._machines:
+            self._machines[known] = Machine(self.chart(machine, version))
+        return self._machines[known]
 
     def latest(self, machine: str) -> Chart:
         """The newest registered version of a machine's chart. Raises MachineUnknown and ChartError."""

@@ -149,8 +149,7 @@ class Backlog:
         taken = 0
         for number in list(self._deliveries.held):
             if work[number].resends:
-                known, webhooks = self._known, self.endpoints.subscriptions
-                taken += self._deliveries.resend(number, known, webhooks, now_ms)
+                taken += self._deliveries.resend(number, self._known, self.endpoints.reload, now_ms)
         return taken > 0
 
     def _cancel(self, work: dict[int, Work]) -> bool:

@@ -103,16 +103,24 @@ class Deliveries(Holdings):
             self._apply(number, recording.attempted(keys, ones, heads, now_ms, self._log_ms))
 
     def resend(
-        self, number: int, known: Collection[str], subscriptions: Mapping[str, Subscription], now_ms: int
+        self,
+        number: int,
+        known: Collection[str],
+        subscriptions: Callable[[], Iterable[Subscription]],
+        now_ms: int,
     ) -> int:
-        """Take up what operators want sent again; how many wishes were taken."""
+        """Take up what operators want sent again; how many wishes were taken.
+
+        ``subscriptions`` reads them as they are; it is called after the wishes were read, for a webhook may have
+        been enabled just before somebody wished.
+        """
         keys = self.held[number].keys
         try:
             wishes = resends.read(self._client, keys)
         except redis.ResponseError:
             self._foreign(keys.resends)
             return 0
-        found = resends.wanted(wishes, known, subscriptions, now_ms)
+        found = resends.wanted(wishes, known, {one.id: one for one in subscriptions()}, now_ms)
         heads = self._heads(keys, (one.delivery for one in found))
         ops = resends.fulfilled(keys, found, heads, known, now_ms)
         done = self._apply(number, [*ops, ("LTRIM", keys.resends, wishes.items, -1)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import queue
 import signal
@@ -12,13 +13,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import orjson
+import pytest
 import redis
 
+from interlock.cli.main import run
+from interlock.engine.settings import Settings
+from interlock.engine.store import Store
+from interlock.workers.unfinished import unfinished
+
 PROGRAM = [sys.executable, "-m", "interlock.cli.main"]
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 def clean_environment(**more: str) -> dict[str, str]:
@@ -49,6 +56,10 @@ class Finished:
         return orjson.loads(self.out)
 
 
+def _written(stream: io.TextIOWrapper) -> str:
+    return cast(io.BytesIO, stream.buffer).getvalue().decode()
+
+
 @dataclass
 class Deployment:
     """A running deployment. ``environment``: what its users set."""
@@ -60,7 +71,25 @@ class Deployment:
     def run(
         self, *arguments: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
     ) -> Finished:
-        """Run one command to its end."""
+        """Run one command to its end, in this process: without the half second that one of its own takes to start."""
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.directory)
+            wanted = self.environment | dict(env or {})
+            for name in os.environ.keys() - wanted.keys():
+                patch.delenv(name)
+            for name, value in wanted.items():
+                patch.setenv(name, value)
+            patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin or b""), "utf-8"))
+            patch.setattr("sys.stdout", out)
+            patch.setattr("sys.stderr", err)
+            code = run(list(arguments))
+        return Finished(code, _written(out), _written(err))
+
+    def run_process(
+        self, *arguments: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+    ) -> Finished:
+        """Run one command to its end, in a process of its own as a shell does."""
         done = subprocess.run(
             [*PROGRAM, *arguments],
             input=stdin,
@@ -77,6 +106,12 @@ class Deployment:
         assert done.code == 0, done
         return done.json
 
+    def settle(self) -> None:
+        """Until nothing is left to do: every event went its ways, every attempt is recorded."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            store = Store.open(client, Settings(redis_url=self.redis_url))
+            until(lambda: unfinished(store), lambda left: left == 0)
+
     def client(self) -> redis.Redis:
         """A bare client: what a program in another language has."""
         return redis.Redis.from_url(self.redis_url, decode_responses=True)
@@ -91,6 +126,18 @@ def wait_for(
         assert process.poll() is None, f"ended with {process.returncode}"
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T], holds: Callable[[T], Any], seconds: float = START_SECONDS) -> T:
+    """What ``look`` gives as soon as it ``holds``: for what a worker does a moment later; fails when it never does."""
+    deadline = time.monotonic() + seconds
+    while not holds(seen := look()):
+        assert time.monotonic() < deadline, f"waited in vain; last seen: {seen}"
+        time.sleep(0.02)
+    return seen
 
 
 @dataclass(frozen=True)
@@ -128,7 +175,7 @@ def running_dev(directory: Path, *arguments: str, **settings: str) -> Iterator[D
             url = orjson.loads(status.read_bytes())["redis_url"]
             yield Deployment(url, directory, environment | {"INTERLOCK_REDIS_URL": url})
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
         finally:
             if process.poll() is None:
                 process.kill()

@@ -31,13 +31,13 @@ def test_a_timer_waits_by_the_deployments_calendar_and_a_replay_counts_by_it(tmp
     (charts / "desk.calendar.yaml").write_text(CALENDAR)
     with running_dev(tmp_path, "--charts", str(charts)) as deployment:
         deployment.environment["INTERLOCK_CHARTS"] = str(charts)
-        assert deployment.json("publish", "case/a", "open", "--wait", "20")["status"] == "applied"
+        assert deployment.json("publish", "case/a", "open", "--wait", "30")["status"] == "applied"
         [timer] = deployment.json("show", "case/a")["timers"]
         assert timer["due"] == f"{DAY}T03:15:01.000Z"
         assert deployment.json("replay", "case/a")["same"] is True
 
         refused = deployment.run(
-            "publish", "case/b", "open", "--data", '{"calendar": "dask"}', "--wait", "20", "--json"
+            "publish", "case/b", "open", "--data", '{"calendar": "dask"}', "--wait", "30", "--json"
         )
         assert refused.json["error"]["class"] == "guard_error"
         assert "no calendar has this name" in refused.json["error"]["message"]

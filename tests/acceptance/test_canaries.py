@@ -16,7 +16,7 @@ from tests.acceptance.deployment import Deployment, Interlock, Receiver
 from tests.integration.http_client import Client
 from tests.stored import values
 
-SECONDS = 15
+SECONDS = 60
 
 
 def aof(deployment: Deployment) -> Iterator[Path]:
@@ -45,14 +45,14 @@ def test_a_private_field_is_in_nothing_that_is_told_and_in_no_byte_that_is_store
     key = uuid.uuid4().hex
     data = orjson.dumps({"metadata": {"agentJwt": canary, "roomId": "r-1"}}).decode()
     wrong = orjson.dumps({"metadata": canary}).decode()
-    opened = interlock("publish", f"ticket/{key}", "open", "--data", data, "--wait", "10", "--json")
+    opened = interlock("publish", f"ticket/{key}", "open", "--data", data, "--wait", "30", "--json")
     assert orjson.loads(opened[1])["status"] == "applied"
-    refused = interlock("publish", f"ticket/{key}x", "open", "--data", wrong, "--wait", "10", "--json")
+    refused = interlock("publish", f"ticket/{key}x", "open", "--data", wrong, "--wait", "30", "--json")
     assert orjson.loads(refused[1])["error"]["class"] == "invalid_data"
     later = ("--data", data, "--not-before", "2099-01-01T00:00:00Z")
     waiting = interlock("publish", f"ticket/{key}y", "open", *later, "--json")
     typo = interlock(
-        "publish", f"ticket/{key}x", "open", "--data", f'{{"metadat": "{canary}"}}', "--wait", "10"
+        "publish", f"ticket/{key}x", "open", "--data", f'{{"metadat": "{canary}"}}', "--wait", "30"
     )
     answers = [
         by_http(deployment, f"ticket/{key}-http", {"metadata": {"agentJwt": canary, "roomId": "r-2"}}),
@@ -107,7 +107,7 @@ def test_secrets_are_in_no_log_no_answer_no_key_and_no_byte_of_the_aof(
     secrets = [each["secret"].removeprefix("whsec_") for each in (added, rotated)]
     secrets += [token["secret"], key_file.read_text().strip(), canary]
     receiver.answers.put(500)
-    interlock("publish", f"ticket/{uuid.uuid4().hex}", "open", "--wait", "10")
+    interlock("publish", f"ticket/{uuid.uuid4().hex}", "open", "--wait", "30")
     first, second = (receiver.arrived.get(timeout=SECONDS) for _ in range(2))
     assert first.headers["x-api-key"] == second.headers["x-api-key"] == rotated["secret"]
     assert first.headers["x-token"] == f"Bearer {canary}"

@@ -28,7 +28,7 @@ def running(directory: Path) -> AbstractContextManager[Deployment]:
 
 
 def send(deployment: Deployment, key: str, name: str) -> None:
-    assert deployment.json("publish", f"order/{key}", name, "--wait", "20")["status"] == "applied"
+    assert deployment.json("publish", f"order/{key}", name, "--wait", "30")["status"] == "applied"
 
 
 def test_instances_outlive_the_file_of_their_chart_move_and_come_back(tmp_path: Path) -> None:

@@ -32,14 +32,14 @@ def ticket(deployment: Deployment) -> str:
     """The address of an open ticket of this test alone."""
     address = f"ticket/{uuid.uuid4().hex}"
     deployment.json(
-        "publish", address, "open", "--data", '{"queue": "billing", "priority": 2}', "--wait", "10"
+        "publish", address, "open", "--data", '{"queue": "billing", "priority": 2}', "--wait", "30"
     )
     return address
 
 
 def test_a_command_is_published_and_its_result_printed(deployment: Deployment) -> None:
     key = uuid.uuid4().hex
-    result = deployment.json("publish", f"ticket/{key}", "open", "--data", '{"queue": "fr"}', "--wait", "10")
+    result = deployment.json("publish", f"ticket/{key}", "open", "--data", '{"queue": "fr"}', "--wait", "30")
     assert (result["status"], result["version"], result["state"]) == ("applied", 1, QUEUED)
     assert (result["machine"], result["key"], result["events"]) == ("ticket", key, ["ticket.created"])
     assert result["error"] is None
@@ -52,8 +52,8 @@ def test_without_wait_the_id_is_printed_and_nothing_else(deployment: Deployment)
 
 def test_data_comes_from_stdin(deployment: Deployment) -> None:
     address = f"ticket/{uuid.uuid4().hex}"
-    done = deployment.run(
-        "publish", address, "open", "--data", "-", "--wait", "10", stdin=b'{"queue": "stdin"}'
+    done = deployment.run_process(
+        "publish", address, "open", "--data", "-", "--wait", "30", stdin=b'{"queue": "stdin"}'
     )
     assert done.code == 0
     assert deployment.json("show", address)["context"]["queue"] == "stdin"
@@ -71,7 +71,7 @@ def test_history_has_the_names_of_the_contract(deployment: Deployment, ticket: s
     actor = '{"id": "ann", "kind": "supervisor"}'
     deployment.json(
         *("publish", ticket, "assign", "--data", '{"agent": "bob"}', "--actor", actor),
-        *("--correlation-id", "case-7", "--id", f"assign {ticket}", "--wait", "10"),
+        *("--correlation-id", "case-7", "--id", f"assign {ticket}", "--wait", "30"),
     )
     history = deployment.json("history", ticket)["history"]
     assert [set(entry) for entry in history] == [ENTRY, ENTRY]
@@ -86,7 +86,7 @@ def test_history_has_the_names_of_the_contract(deployment: Deployment, ticket: s
 def test_private_fields_are_shown_nowhere(deployment: Deployment) -> None:
     address = f"ticket/{uuid.uuid4().hex}"
     data = '{"queue": "fr", "metadata": {"agentJwt": "SESAME", "roomId": "r1"}}'
-    deployment.json("publish", address, "open", "--data", data, "--wait", "10")
+    deployment.json("publish", address, "open", "--data", data, "--wait", "30")
     for arguments in (["show"], ["history"], ["why"], ["replay"]):
         for as_json in ([], ["--json"]):
             done = deployment.run(*arguments, address, *as_json)
@@ -108,9 +108,9 @@ def test_a_dead_letter_shows_no_private_data(deployment: Deployment, ticket: str
     broken(deployment, ticket)
     data = '{"metadata": {"agentJwt": "SESAME-DEAD"}, "agent": "ann-of-the-letter"}'
     for name in ("assign", "open"):
-        deployment.run("publish", ticket, name, "--data", data, "--wait", "10")
+        deployment.run("publish", ticket, name, "--data", data, "--wait", "30")
     deployment.client().xadd("interlock:commands", {"command": '{"agentJwt": "SESAME-DEAD"'})
-    deployment.json("publish", f"ticket/{uuid.uuid4().hex}", "open", "--wait", "10")
+    deployment.json("publish", f"ticket/{uuid.uuid4().hex}", "open", "--wait", "30")
     told = deployment.json("dead", "list")["letters"]
     assert "SESAME-DEAD" not in str(told) + deployment.run("dead", "list").out
     by_name = {letter["command"]["name"]: letter for letter in told if letter["command"]}
@@ -148,7 +148,7 @@ def test_why_tells_what_would_be_accepted_by_whom(deployment: Deployment, ticket
 
 
 def test_replay_gives_the_stored_snapshot(deployment: Deployment, ticket: str) -> None:
-    deployment.json("publish", ticket, "assign", "--data", '{"agent": "ann"}', "--wait", "10")
+    deployment.json("publish", ticket, "assign", "--data", '{"agent": "ann"}', "--wait", "30")
     again = deployment.json("replay", ticket)
     assert (again["same"], again["versions"]) == (True, 2)
     assert deployment.json("replay", ticket, "--to", "1")["instance"]["state"] == QUEUED
@@ -170,8 +170,8 @@ def test_a_list_is_filtered_and_paged(deployment: Deployment) -> None:
     queue, run = f"q-{uuid.uuid4().hex}", uuid.uuid4().hex
     for number in range(3):
         data = f'{{"queue": "{queue}"}}'
-        deployment.json("publish", f"ticket/{run}-{number}", "open", "--data", data, "--wait", "10")
-    deployment.json("publish", f"ticket/{run}-2", "assign", "--data", '{"agent": "ann"}', "--wait", "10")
+        deployment.json("publish", f"ticket/{run}-{number}", "open", "--data", data, "--wait", "30")
+    deployment.json("publish", f"ticket/{run}-2", "assign", "--data", '{"agent": "ann"}', "--wait", "30")
     first = deployment.json("list", "ticket", "--where", f"queue={queue}", "--limit", "2")
     assert [one["key"] for one in first["instances"]] == [f"{run}-0", f"{run}-1"]
     assert set(first["instances"][0]) == INSTANCE
@@ -186,13 +186,13 @@ def test_a_list_is_filtered_and_paged(deployment: Deployment) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
-        (["publish", "{ticket}", "nonsense", "--wait", "10"], 6, "unknown_command"),
-        (["publish", "{ticket}", "return_to_queue", "--wait", "10"], 6, "not_accepted"),
-        (["publish", "{ticket}", "open", "--wait", "10"], 6, "already_exists"),
-        (["publish", "{ticket}", "resolve", "--expected-version", "7", "--wait", "10"], 6, "stale_version"),
-        (["publish", "nonsense/1", "open", "--wait", "10"], 6, "unknown_machine"),
-        (["publish", "ticket/not there", "resolve", "--wait", "10"], 3, "not_found"),
-        (["publish", "{ticket}", "assign", "--data", '{"agent": 3}', "--wait", "10"], 4, "invalid_data"),
+        (["publish", "{ticket}", "nonsense", "--wait", "30"], 6, "unknown_command"),
+        (["publish", "{ticket}", "return_to_queue", "--wait", "30"], 6, "not_accepted"),
+        (["publish", "{ticket}", "open", "--wait", "30"], 6, "already_exists"),
+        (["publish", "{ticket}", "resolve", "--expected-version", "7", "--wait", "30"], 6, "stale_version"),
+        (["publish", "nonsense/1", "open", "--wait", "30"], 6, "unknown_machine"),
+        (["publish", "ticket/not there", "resolve", "--wait", "30"], 3, "not_found"),
+        (["publish", "{ticket}", "assign", "--data", '{"agent": 3}', "--wait", "30"], 4, "invalid_data"),
         (["show", "ticket/not there"], 3, "not there"),
         (["history", "ticket/not there"], 3, "not there"),
         (["list", "nonsense"], 3, "ticket"),
@@ -215,13 +215,15 @@ def test_what_cannot_be_done_has_its_exit_code_and_its_reason(
 
 
 def test_no_answer_within_the_wait_ends_with_1(deployment: Deployment, ticket: str) -> None:
-    done = deployment.run("publish", ticket, "note", "--not-before", "2100-01-01T00:00:00Z", "--wait", "0.3")
+    done = deployment.run_process(
+        "publish", ticket, "note", "--not-before", "2100-01-01T00:00:00Z", "--wait", "0.3"
+    )
     assert done.code == 1
     assert "0.3 s" in done.err
 
 
 def test_a_resent_command_gets_the_first_answer(deployment: Deployment) -> None:
-    arguments = ["publish", f"ticket/{uuid.uuid4().hex}", "open", "--id", uuid.uuid4().hex, "--wait", "10"]
+    arguments = ["publish", f"ticket/{uuid.uuid4().hex}", "open", "--id", uuid.uuid4().hex, "--wait", "30"]
     first, again = deployment.json(*arguments), deployment.json(*arguments)
     assert again.pop("duplicate") is True
     assert again == first
@@ -251,7 +253,7 @@ def test_an_instance_is_drawn_where_it_stands(deployment: Deployment, ticket: st
 
 
 def test_the_way_of_an_instance_is_drawn(deployment: Deployment, ticket: str) -> None:
-    deployment.json("publish", ticket, "assign", "--data", '{"agent": "ann"}', "--wait", "10")
+    deployment.json("publish", ticket, "assign", "--data", '{"agent": "ann"}', "--wait", "30")
     drawn = deployment.run("diagram", ticket, "--taken", "--format", "text").out
     taken = [line.strip(" │") for line in drawn.splitlines() if " => " in line]
     assert taken == [
@@ -275,6 +277,6 @@ def test_a_reader_that_goes_away_is_no_error_to_speak_of(deployment: Deployment,
         shell=True,
         env=deployment.environment,
         capture_output=True,
-        timeout=30,
+        timeout=60,
     )
     assert done.stderr == b""

@@ -50,7 +50,7 @@ def post(url: str, delivery_id: str, secret: str = SECRET, body: str = EVENT) ->
         "webhook-signature": Webhook(secret).sign(delivery_id, now, EVENT),
     }
     try:
-        with urlopen(Request(f"{url}/", body.encode(), headers), timeout=10) as answer:
+        with urlopen(Request(f"{url}/", body.encode(), headers), timeout=60) as answer:
             return int(answer.status)
     except HTTPError as error:
         with error:
@@ -58,7 +58,7 @@ def post(url: str, delivery_id: str, secret: str = SECRET, body: str = EVENT) ->
 
 
 def ask(url: str, path: str) -> Any:
-    with urlopen(url + path, timeout=10) as answer:
+    with urlopen(url + path, timeout=60) as answer:
         return json.load(answer)
 
 

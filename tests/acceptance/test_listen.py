@@ -18,7 +18,7 @@ from standardwebhooks import Webhook
 
 from tests.acceptance.deployment import PROGRAM, Deployment, Receiver
 
-SECONDS = 15
+SECONDS = 60
 
 
 def _without_queues(arguments: tuple[str, ...]) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ def test_events_are_told_forwarded_and_signed_with_the_sessions_secret(
     deployment: Deployment, receiver: Receiver, listen: Callable[..., Listening]
 ) -> None:
     before = uuid.uuid4().hex
-    deployment.json("publish", f"ticket/{before}", "open", "--wait", "10")
+    deployment.json("publish", f"ticket/{before}", "open", "--wait", "30")
     shell = listen("--forward-to", receiver.url)
     secret = shell.say("The secret of this session is ")
     for _ in range(3):

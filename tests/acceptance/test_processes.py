@@ -90,14 +90,14 @@ def test_nothing_that_dev_started_outlives_it(
     pids = children(dev.pid)
     assert len(pids) >= 4
     dev.send_signal(number)
-    code = dev.wait(30)
+    code = dev.wait(60)
     assert code == (-signal.SIGKILL if number == signal.SIGKILL else 0)
     assert gone(pids)
 
 
 def test_dev_refuses_a_data_dir_that_another_one_uses(dev: subprocess.Popen[bytes], tmp_path: Path) -> None:
     with started("dev", "--data-dir", "data", directory=tmp_path) as second:
-        _, err = second.communicate(timeout=30)
+        _, err = second.communicate(timeout=60)
         assert second.returncode == 1
         assert b"in use" in err
     assert dev.poll() is None
@@ -109,14 +109,14 @@ def test_dev_keeps_what_it_held(tmp_path: Path) -> None:
             wait_for((tmp_path / "data" / "dev.json").exists, process)
             url = orjson.loads((tmp_path / "data" / "dev.json").read_bytes())["redis_url"]
             done = subprocess.run(
-                [*PROGRAM, "publish", "ticket/T-1", *arguments, "--wait", "10", "--json"],
+                [*PROGRAM, "publish", "ticket/T-1", *arguments, "--wait", "30", "--json"],
                 env=clean_environment(INTERLOCK_REDIS_URL=url),
                 capture_output=True,
-                timeout=30,
+                timeout=60,
             )
             assert orjson.loads(done.stdout)["version"] == version
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
 
 
 def test_a_chart_of_ones_own_runs_beside_the_shipped_ones(tmp_path: Path) -> None:
@@ -130,17 +130,17 @@ def test_a_chart_of_ones_own_runs_beside_the_shipped_ones(tmp_path: Path) -> Non
         url = orjson.loads((tmp_path / "data" / "dev.json").read_bytes())["redis_url"]
         for name, state in (("build", "closed"), ("open", "opened")):
             done = subprocess.run(
-                [*PROGRAM, "publish", "door/1", name, "--wait", "10", "--json"],
+                [*PROGRAM, "publish", "door/1", name, "--wait", "30", "--json"],
                 env=clean_environment(INTERLOCK_REDIS_URL=url),
                 capture_output=True,
-                timeout=30,
+                timeout=60,
             )
             assert orjson.loads(done.stdout)["state"] == [state]
         drawn = subprocess.run(
             [*PROGRAM, "diagram", "door", "--format", "text"],
             env=clean_environment(INTERLOCK_REDIS_URL=url),
             capture_output=True,
-            timeout=30,
+            timeout=60,
         )
         assert b"opened" in drawn.stdout, "a registered chart is known wherever its server is"
 
@@ -154,7 +154,7 @@ def test_workers_refuse_a_chart_with_a_mistake_and_name_its_line(tmp_path: Path)
             [*PROGRAM, "worker"],
             env=clean_environment(INTERLOCK_REDIS_URL=server.url, INTERLOCK_CHARTS=str(tmp_path)),
             capture_output=True,
-            timeout=30,
+            timeout=60,
         )
     assert done.returncode == 4
     assert f"{tmp_path / 'wrong.yaml'}:3:".encode() in done.stderr
@@ -173,7 +173,7 @@ def test_burst_does_what_is_there_and_ends(tmp_path: Path) -> None:
         )
         assert done.returncode == 0
         listed = subprocess.run(
-            [*PROGRAM, "list", "ticket", "--json"], env=environment, capture_output=True, timeout=30
+            [*PROGRAM, "list", "ticket", "--json"], env=environment, capture_output=True, timeout=60
         )
         assert len(orjson.loads(listed.stdout)["instances"]) == 20
 

@@ -18,7 +18,7 @@ def send(deployment: Deployment, body: Any) -> dict[str, Any]:
     reply_to = f"interlock:reply:{uuid.uuid4().hex}"
     with deployment.client() as client:
         client.xadd("interlock:commands", {"command": json.dumps(body | {"reply_to": reply_to})})
-        answer = client.blpop([reply_to], timeout=4)
+        answer = client.blpop([reply_to], timeout=60)
     assert answer is not None, "no answer"
     result: dict[str, Any] = json.loads(answer[1])
     return result
@@ -152,7 +152,7 @@ def test_commands_to_one_instance_are_applied_in_their_order(deployment: Deploym
         for command in commands:
             client.xadd("interlock:commands", {"command": json.dumps(command | {"reply_to": reply_to})})
         for _ in commands:
-            assert client.blpop([reply_to], timeout=4) is not None
+            assert client.blpop([reply_to], timeout=60) is not None
     history = deployment.json("history", f"ticket/{key}")["history"]
     assert [entry["version"] for entry in history] == list(range(1, 202))
     assert [entry["command"]["data"].get("text") for entry in history[1:]] == [

@@ -48,7 +48,7 @@ class Desk:
             "webhook_allow_cidrs": "127.0.0.0/8",
             "webhook_retry_schedule": "0.05,0.05",
             "webhook_timeout_seconds": 5,
-            "lease_seconds": 1,
+            "lease_seconds": 10,
         }
         return cls(client, Settings(**{**defaults, **fields}))
 
@@ -108,7 +108,7 @@ class Desk:
     def deliver(self, shift_seconds: float = 5) -> DeliverySummary:
         return deliver(self.store, self.settings, shift_seconds=shift_seconds)
 
-    def deliver_until(self, done: Callable[[], bool], seconds: float = 15.0) -> None:
+    def deliver_until(self, done: Callable[[], bool], seconds: float = 60.0) -> None:
         """Shifts, one after the other, as the pump would wake them."""
         limit = time.monotonic() + seconds
         while not done():

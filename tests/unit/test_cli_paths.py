@@ -137,22 +137,7 @@ def test_a_wrong_chart_ends_with_4_and_none_with_3(
     told(capsys, "no_such_chart", code=Exit.NOT_FOUND)
 
 
-@pytest.mark.parametrize(
-    ("chart", "over", "expected"),
-    [
-        (
-            "ticket",
-            "open.work.assigned:assign#1",
-            {"state": [*CLOCKS, "open.work.assigned"], "status": "ignored"},
-        ),
-        ("ticket", "closed:note", {"state": ["closed"], "status": "refused", "code": "ticket_closed"}),
-        ("ticket", "closed:after.7d", {"state": ["archived"]}),
-        ("interaction", "parked:pull#2", {"state": ["handling"], "status": "applied"}),
-        ("intervention", "open.deferred:after.30d", {"state": ["open.active"]}),
-        ("switchboard", "held.offered:after.30s", {"state": ["held.no_offer"]}),
-    ],
-)
-def test_simulate_takes_a_way_as_a_test(
+def check_way_as_a_test(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], chart: str, over: str, expected: dict[str, Any]
 ) -> None:
     out, _ = told(capsys, chart, "--over", over, "--events")
@@ -162,3 +147,57 @@ def test_simulate_takes_a_way_as_a_test(
     assert run(["simulate", chart, "--events", str(file)]) == Exit.DONE
     file.write_text(out.replace('"state":["', '"state":["x'))
     assert run(["simulate", chart, "--events", str(file)]) == Exit.FAILED
+
+
+@pytest.mark.parametrize(
+    ("over", "expected"),
+    [
+        ("closed:open", {"state": ["opened"], "status": "applied"}),
+        ("closed:build", {"state": ["closed"], "status": "ignored"}),
+        ("locked:open", {"state": ["locked"], "status": "refused", "code": "is_locked"}),
+        ("locked:after.90s", {"state": ["closed"]}),
+    ],
+)
+def test_simulate_takes_a_way_as_a_test(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], over: str, expected: dict[str, Any]
+) -> None:
+    refusal = 'require: [{check: "false", error: {class: forbidden, code: is_locked}}]'
+    (tmp_path / "door.yaml").write_text(
+        DOOR.replace("      lock: locked", "      lock: locked\n      build: {ignore: true}").replace(
+            "{after: {90s: closed}}", f"{{after: {{90s: closed}}, on: {{open: {{{refusal}}}}}}}"
+        )
+    )
+    check_way_as_a_test(tmp_path, capsys, str(tmp_path / "door.yaml"), over, expected)
+
+
+STORM = pytest.mark.storm
+
+
+@pytest.mark.parametrize(
+    ("chart", "over", "expected"),
+    [
+        ("leg", "in_workbin:park#1", {"state": ["in_workbin"], "status": "ignored"}),
+        pytest.param(
+            "ticket",
+            "open.work.assigned:assign#1",
+            {"state": [*CLOCKS, "open.work.assigned"], "status": "ignored"},
+            marks=STORM,
+        ),
+        pytest.param(
+            "ticket",
+            "closed:note",
+            {"state": ["closed"], "status": "refused", "code": "ticket_closed"},
+            marks=STORM,
+        ),
+        pytest.param("ticket", "closed:after.7d", {"state": ["archived"]}, marks=STORM),
+        pytest.param(
+            "interaction", "parked:pull#2", {"state": ["handling"], "status": "applied"}, marks=STORM
+        ),
+        pytest.param("intervention", "open.deferred:after.30d", {"state": ["open.active"]}, marks=STORM),
+        pytest.param("switchboard", "held.offered:after.30s", {"state": ["held.no_offer"]}, marks=STORM),
+    ],
+)
+def test_simulate_takes_a_way_through_a_shipped_chart_as_a_test(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], chart: str, over: str, expected: dict[str, Any]
+) -> None:
+    check_way_as_a_test(tmp_path, capsys, chart, over, expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -355,9 +356,7 @@ def test_a_way_behind_too_many_situations_is_found_and_not_called_the_shortest()
 
 
 def test_a_search_for_one_way_ends_when_it_is_found() -> None:
-    machine = Catalog.load(()).machine("switchboard")
-    assert machine is not None
-    whole = explore(machine)
+    machine, whole = explored("switchboard")
     for state, transition in (("held.offered", None), (None, "held:release_control"), (None, "nowhere:go")):
         one = explore(machine, state=state, transition=transition)
         assert one.complete and one.tries < whole.tries / 4
@@ -411,11 +410,26 @@ def test_a_chart_of_two_thousand_states_is_walked_in_a_moment() -> None:
 # Ways are exact, and the shortest
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_every_way_through_a_random_chart_leads_where_it_says(seed: int) -> None:
+    check_ways_of(seed)
+
+
+@pytest.mark.storm
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_every_way_through_many_random_charts_leads_where_it_says(seed: int) -> None:
+    check_ways_of(seed)
+
+
+def check_ways_of(seed: int) -> None:
     machine = compile_chart(in_our_words(random_chart(seed)))
     check_ways(machine, explore(machine, limit=800))
+
+
+WIDE = {4}
+"""Seeds of charts in which all sequences are many."""
 
 
 def alphabet(walked: Walk) -> list[dict[str, Any]]:
@@ -456,7 +470,9 @@ def lengths(machine: Machine, longest: int) -> dict[str, int]:
     return found
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=[pytest.mark.storm] * (seed in WIDE)) for seed in range(8)]
+)
 def test_no_shorter_way_exists_through_a_random_chart(seed: int) -> None:
     machine = compile_chart(in_our_words(random_chart(seed)))
     longest = 3
@@ -483,11 +499,24 @@ REMOTE = {
 TRIES = {"interaction": 30_000}
 
 
-@pytest.mark.parametrize("name", ["ticket", "intervention", "switchboard", "interaction", "leg"])
-def test_every_state_and_transition_of_the_shipped_charts_is_reached(name: str) -> None:
+@cache
+def explored(name: str) -> tuple[Machine, Exploration]:
+    """A shipped chart and all ways through it."""
     machine = Catalog.load(()).machine(name)
     assert machine is not None
-    report = explore(machine, TRIES.get(name, DEFAULT_LIMIT))
+    return machine, explore(machine, TRIES.get(name, DEFAULT_LIMIT))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "switchboard",
+        "leg",
+        *(pytest.param(name, marks=pytest.mark.storm) for name in ("ticket", "intervention", "interaction")),
+    ],
+)
+def test_every_state_and_transition_of_the_shipped_charts_is_reached(name: str) -> None:
+    machine, report = explored(name)
     missing = {path for path, found in report.states.items() if isinstance(found, Missing)}
     missing |= {each for each, found in report.transitions.items() if isinstance(found, Missing)}
     assert missing - REMOTE.keys() == set()

@@ -31,7 +31,7 @@ _CODES = {
     "sort": "invalid_sort",
 }
 
-Machine = Annotated[
+MachineId = Annotated[
     str, Path(description="Id of the chart.", max_length=MAX_ID_LENGTH), BeforeValidator(decoded)
 ]
 Key = Annotated[
@@ -51,7 +51,7 @@ router = APIRouter()
 def list_instances(
     deployment: Deployment,
     reader: Reader,
-    machine: Machine,
+    machine: MachineId,
     state: Annotated[
         list[str] | None, Query(description="Only those in this state or below it; several: in one of them.")
     ] = None,
@@ -113,7 +113,7 @@ def list_instances(
     response_model=None,
     responses={200: {"model": Instance, "description": "`ETag` is its version."}, **problems(404)},
 )
-def read_instance(deployment: Deployment, reader: Reader, machine: Machine, key: Key) -> Response:
+def read_instance(deployment: Deployment, reader: Reader, machine: MachineId, key: Key) -> Response:
     """An instance as it is now."""
     snapshot = _snapshot(deployment, reader, machine, key)
     return answer(shown(deployment, snapshot), headers={"ETag": f'"{snapshot.version}"'})
@@ -127,7 +127,7 @@ def read_instance(deployment: Deployment, reader: Reader, machine: Machine, key:
 def read_history(
     deployment: Deployment,
     reader: Reader,
-    machine: Machine,
+    machine: MachineId,
     key: Key,
     first: Annotated[int, Query(ge=1, le=2**53, description="The first version.")] = 1,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
