@@ -47,7 +47,7 @@ format: .venv/.developer  ## put the code into its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: .venv/.developer  ## the pages of docs/lifecycles, from the charts
+docs: .venv/.developer  ## the pages of docs/lifecycles and the README's picture, from the charts
 	$(BIN)/python -m tools.lifecycles
 
 storm: .venv/.developer  ## kill workers and the server under load for STORM_SECONDS, then count

@@ -1,7 +1,9 @@
 """Commands a second from publish to commit, and the latency of an idle command: ``python -m benchmarks.commands``.
 
-In one run and in turn: Interlock with one worker process; plain RQ with one SimpleWorker that takes one job
-a command (`plain_rq`); the bare Redis writes of our commits with no engine. Prints medians and ratios.
+In one run and in turn: Interlock with one worker process, over a chart where one command is one transition, then
+over the same with a private field; the shipped tickets through queues and agents (`routed`); plain RQ with one
+SimpleWorker that takes one job a command (`plain_rq`); the bare Redis writes of our commits with no engine.
+Prints medians and ratios.
 """
 
 from __future__ import annotations
@@ -12,95 +14,54 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import orjson
 import redis
 from rq import Queue
 
+from benchmarks.desk import Rate, Watch, counters, publish, request, server_url, wait_until_quiet, workers
+from benchmarks.routed import Routed, routed_rate
 from interlock.engine.embedded import EmbeddedServer
 from interlock.engine.keys import Keys
 
 INSTANCES = 200
 
 
-@contextmanager
-def workers(url: str) -> Iterator[None]:
-    """One drain process, one delivery process, one pump."""
-    environment = {**os.environ, "INTERLOCK_REDIS_URL": url, "INTERLOCK_LOG_LEVEL": "warning"}
-    command = [sys.executable, "-m", "interlock.cli.main", "worker", "--processes", "1"]
-    process = subprocess.Popen(command, env=environment)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def server_url(client: redis.Redis) -> str:
-    where = client.connection_pool.connection_kwargs
-    return f"redis://{where['host']}:{where['port']}/0"
-
-
-def commands(total: int) -> list[bytes]:
-    """A ticket's life, for ``INSTANCES`` tickets in turn."""
+def commands(total: int, machine: str) -> list[bytes]:
+    """A request's life, for ``INSTANCES`` of them in turn."""
     made = []
     for number in range(total):
         key, turn = f"B-{number % INSTANCES}", number // INSTANCES
         command = {
-            "machine": "ticket",
+            "machine": machine,
             "key": key,
             "name": "open",
             "id": f"b{number}",
             "data": {"queue": "english"},
         }
         if turn:
-            command |= {"name": "note", "data": {}}
+            command |= {"name": "note", "data": {"text": f"The customer called, for the {turn}. time."}}
         if turn % 2 == 1:
             command |= {"name": "transfer", "data": {"agent": f"A-{turn}"}}
         made.append(orjson.dumps(command))
     return made
 
 
-def publish(client: redis.Redis, stream: str, bodies: list[bytes]) -> None:
-    for start in range(0, len(bodies), 500):
-        pipeline = client.pipeline(transaction=False)
-        for body in bodies[start : start + 500]:
-            pipeline.xadd(stream, {"command": body})
-        pipeline.execute()
-
-
-def interlock_rate(client: redis.Redis, total: int) -> float:
-    """Commands a second from the first XADD to the last commit."""
+def interlock_rate(client: redis.Redis, total: int, machine: str = "request") -> Rate:
+    """From the first XADD to the last commit."""
     client.flushall()
-    keys, bodies = Keys(), commands(total)
-    with workers(server_url(client)):
-        request(client, keys, "warm", "open")
-        begun = time.perf_counter()
+    keys, bodies = Keys(), commands(total, machine)
+    with workers(server_url(client)) as pid:
+        request(client, keys, machine, "warm", "open")
+        watch = Watch(pid)
         publish(client, keys.commands, bodies)
-        while not client.exists(keys.result(f"b{total - 1}")) or client.xlen(keys.commands):
-            time.sleep(0.005)
-        while any(client.xlen(keys.partition(p).inbox) for p in range(keys.partitions)):
-            time.sleep(0.005)
-        elapsed = time.perf_counter() - begun
-        counters = client.hgetall(keys.counters)
-        assert int(counters[b"applied"]) == total + 1, counters
-    return total / elapsed
-
-
-def request(client: redis.Redis, keys: Keys, key: str, name: str) -> float:
-    """Seconds from XADD to the reply of one command."""
-    reply = keys.reply(os.urandom(8).hex())
-    body = orjson.dumps({"machine": "ticket", "key": key, "name": name, "reply_to": reply})
-    begun = time.perf_counter()
-    client.xadd(keys.commands, {"command": body})
-    answer = None
-    while answer is None:
-        assert time.perf_counter() - begun < 30, "no answer"
-        answer = client.blpop([reply], timeout=2)
-    assert orjson.loads(answer[1])["status"] == "applied", answer
-    return time.perf_counter() - begun
+        wait_until_quiet(client, keys)
+        elapsed, used = watch.read()
+        ended = counters(client, keys)
+        assert ended == {"applied": total + 1}, ended
+        assert client.exists(keys.result(f"b{total - 1}"))
+    return Rate(total / elapsed, used / total)
 
 
 def idle_latency(client: redis.Redis, total: int) -> list[float]:
@@ -108,16 +69,16 @@ def idle_latency(client: redis.Redis, total: int) -> list[float]:
     client.flushall()
     keys = Keys()
     with workers(server_url(client)):
-        request(client, keys, "warm", "open")
+        request(client, keys, "request", "warm", "open")
         found = []
         for number in range(total):
             time.sleep(0.02)
-            found.append(1000 * request(client, keys, f"L-{number}", "open"))
+            found.append(1000 * request(client, keys, "request", f"L-{number}", "open"))
     return sorted(found)
 
 
-def plain_rate(client: redis.Redis, total: int) -> float:
-    """Jobs a second of plain RQ: from the first enqueue to the end of the last job."""
+def plain_rate(client: redis.Redis, total: int) -> Rate:
+    """Jobs of plain RQ: from the first enqueue to the end of the last job."""
     client.flushall()
     url = server_url(client)
     queue = Queue("plain", connection=client)
@@ -138,7 +99,7 @@ def plain_rate(client: redis.Redis, total: int) -> float:
         queue.enqueue("benchmarks.plain_rq.apply", "warm", "assign", {}, result_ttl=60).latest_result(
             timeout=30
         )
-        begun = time.perf_counter()
+        watch = Watch(worker.pid)
         for start in range(0, total, 500):
             queue.enqueue_many(
                 [
@@ -152,7 +113,8 @@ def plain_rate(client: redis.Redis, total: int) -> float:
             )
         while queue.count or len(queue.started_job_registry):
             time.sleep(0.01)
-        return total / (time.perf_counter() - begun)
+        elapsed, used = watch.read()
+        return Rate(total / elapsed, used / total)
     finally:
         worker.terminate()
         worker.wait(30)
@@ -179,36 +141,60 @@ def bare_rate(client: redis.Redis, total: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--commands", type=int, default=20_000)
+    parser.add_argument("--tickets", type=int, default=1_000)
     parser.add_argument("--plain", type=int, default=1_000)
     parser.add_argument("--idle", type=int, default=300)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--appendfsync", default="everysec", choices=["everysec", "always", "no"])
     options = parser.parse_args()
-    ours, plain, bare = [], [], []
+    rates: dict[str, list[Rate]] = {name: [] for name in _ROWS}
+    routed: list[Routed] = []
     with (
         EmbeddedServer(None, appendfsync=options.appendfsync) as server,
         redis.Redis.from_url(server.url) as client,
     ):
         for _ in range(options.runs):
-            ours.append(interlock_rate(client, options.commands))
-            plain.append(plain_rate(client, options.plain))
-            bare.append(bare_rate(client, options.commands))
+            rates["interlock"].append(interlock_rate(client, options.commands))
+            rates["sealed"].append(interlock_rate(client, options.commands, "sealed_request"))
+            routed.append(routed_rate(client, options.tickets))
+            rates["routed"].append(routed[-1].applied)
+            rates["plain"].append(plain_rate(client, options.plain))
+            rates["bare"].append(Rate(bare_rate(client, options.commands), 0.0))
         idle = idle_latency(client, options.idle)
-    ratio = [a / b for a, b in zip(ours, plain, strict=True)]
-    print(f"appendfsync {options.appendfsync}, {options.runs} runs, {options.commands} commands")
     print(
-        f"interlock, one worker process  {statistics.median(ours):9.0f} commands/s  {[round(x) for x in ours]}"
+        f"appendfsync {options.appendfsync}, {options.runs} runs, {options.commands} commands, "
+        f"{options.tickets} tickets, load {os.getloadavg()[0]:.1f}"
+    )
+    for name, title in _ROWS.items():
+        found = [one.per_second for one in rates[name]]
+        used = [1e6 * one.processor for one in rates[name]]
+        print(
+            f"{title:42}{statistics.median(found):8.0f} commands/s {[round(one) for one in found]}, "
+            f"to plain RQ {_ratio(rates, name, 'plain'):.2f}, to interlock {_ratio(rates, name, 'interlock'):.2f}; "
+            f"{statistics.median(used):.0f} us of processor time each {[round(one) for one in used]}"
+        )
+    print(
+        f"tickets through queues and agents: {statistics.median(one.tickets for one in routed):.0f} tickets/s, "
+        f"{statistics.median(one.each for one in routed):.1f} applied commands each"
     )
     print(
-        f"plain RQ, one SimpleWorker     {statistics.median(plain):9.0f} commands/s  {[round(x) for x in plain]}"
+        f"idle command, XADD to reply: p50 {idle[len(idle) // 2]:.2f} ms, p99 {idle[int(len(idle) * 0.99)]:.2f} ms"
     )
-    print(
-        f"bare Redis writes              {statistics.median(bare):9.0f} commands/s  {[round(x) for x in bare]}"
-    )
-    print(f"interlock : plain RQ           {statistics.median(ratio):9.1f}")
-    print(
-        f"idle command, XADD to reply    p50 {idle[len(idle) // 2]:.2f} ms, p99 {idle[int(len(idle) * 0.99)]:.2f} ms"
-    )
+
+
+_ROWS = {
+    "interlock": "interlock, one worker process",
+    "sealed": "the same with a private field",
+    "routed": "shipped tickets through queues and agents",
+    "plain": "plain RQ, one SimpleWorker",
+    "bare": "bare Redis writes",
+}
+
+
+def _ratio(rates: Mapping[str, Sequence[Rate]], one: str, other: str) -> float:
+    """The median of the ratios by the clock, each within one round."""
+    pairs = zip(rates[one], rates[other], strict=True)
+    return statistics.median(left.per_second / right.per_second for left, right in pairs)
 
 
 if __name__ == "__main__":

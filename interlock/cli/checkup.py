@@ -17,9 +17,13 @@ from interlock.engine.secrets import load_key
 from interlock.engine.settings import Settings
 from interlock.engine.store import ForeignDeployment, Store
 from interlock.statecharts.catalog import Catalog
+from interlock.statecharts.registered import RegisteredCharts
+from interlock.workers.reindex import Reindex
 
 _LATE_SECONDS = 10.0
 """A timer that is later than this waits for workers, not for its turn."""
+_COMPARED = 2_000
+"""Instances and entries of indexes that are compared; `interlock reindex --check` looks at all."""
 _BACKLOG = 10_000
 """Commands in waiting from which on more workers are worth a thought."""
 
@@ -202,6 +206,19 @@ def _charts(store: Store, used: Settings) -> Check:
     )
 
 
+def _indexes(store: Store, _used: Settings) -> Check:
+    found = Reindex(store, RegisteredCharts(store).chart).run(_COMPARED)
+    message = f"{found.instances} instances{'' if found.complete else ' (the first ones)'} compared with the indexes"
+    if found.found:
+        return Check(
+            "indexes",
+            Health.FAIL,
+            f"{message}: {found.missing} entries missing, {found.stale} stale, {found.rows} rows wrong",
+            "Run `interlock reindex`: lists leave out or tell what is not so.",
+        )
+    return Check("indexes", Health.OK, f"{message}: they agree")
+
+
 def _secret_key(store: Store, used: Settings) -> Check:
     stored: Any = store.client.hget(store.keys.meta, "secret_key_id")
     missing = used.secret_key is None and not used.secret_key_file.exists()
@@ -291,6 +308,7 @@ _LOOKS: tuple[Callable[[Store, Settings], Check], ...] = (
     checkup_keys.event_log,
     _timers,
     _charts,
+    _indexes,
     _secret_key,
     _webhooks,
     _dead,

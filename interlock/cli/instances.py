@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from interlock.cli.exits import CliError, Exit
-from interlock.cli.inputs import parse_address, parse_pair
+from interlock.cli.inputs import parse_address
 from interlock.cli.output import compact, print_facts, print_json, print_table, say
 
 app = typer.Typer(rich_markup_mode=None)
@@ -91,76 +92,87 @@ def history_row(entry: dict[str, Any]) -> list[str]:
 def list_(
     machine: Annotated[str, typer.Argument(metavar="MACHINE", help="The chart's id, such as ticket.")],
     state: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="In this state: its path, or how only that one ends."),
+        list[str] | None,
+        typer.Option(
+            metavar="PATH",
+            help="Only those in this state or below it: its path, or how only that one ends; several: in one of them.",
+        ),
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAG", help="Only those in a state with this tag; several: with one of them."),
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="FIELD=VALUE", help="Only those; FIELD is in the chart's index."),
+        typer.Option(
+            metavar="FIELD=VALUE",
+            help="Only those; FIELD is in the chart's index. Fields must all hold, of the values of one field any.",
+        ),
+    ] = None,
+    sort: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD|-FIELD",
+            help="Order: a field of the index, created_at, updated_at, key; - is downwards; several: the first counts "
+            "most. By key, where none is given.",
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
     cursor: Annotated[str | None, typer.Option(help="`next` of the page before.")] = None,
+    offset: Annotated[int, typer.Option(min=0, help="Leave out so many at the beginning.")] = 0,
+    count: Annotated[bool, typer.Option("--count", help="Tell how many there are in all, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The instances of a machine, by key."""
+    """The instances of a machine, filtered and sorted."""
     from interlock.cli.server import Server
+    from interlock.engine.queries import InvalidCursor, InvalidQuery, TooBroad
+    from interlock.statecharts.lists import AskedWrong, read_query
 
     server = Server()
-    chart = server.latest(machine)
-    conditions = dict(parse_pair(text, "--where") for text in where or [])
-    state = _whole_path(chart.states, state)
-    _check_filters(chart.listed_by, chart.states, conditions, state)
-    page = _page(server, machine, state, conditions, limit, cursor)
+    charts = server.all_versions(machine)
+    try:
+        query = read_query(charts, states=state or (), tags=tag or (), where=where or (), sort=sort or ())
+        page = server.store.page(query, limit=limit, cursor=cursor, offset=offset, private=False)
+        total = server.store.total(query) if count else None
+    except AskedWrong as error:
+        raise CliError(Exit.USAGE, f"--{error.parameter}: {error}") from None
+    except InvalidCursor as error:
+        raise CliError(Exit.USAGE, f"--cursor: {error}") from None
+    except InvalidQuery as error:
+        raise CliError(Exit.USAGE, f"{error}.") from None
+    except TooBroad as error:
+        raise CliError(Exit.FAILED, f"{error}.") from None
+    if missed := server.store.unlisted(query):
+        say(
+            f"{missed} more are of versions of the chart that do not list by these fields: "
+            f"`interlock migrate {machine}` brings them along."
+        )
     instances = [server.shown(snapshot) for snapshot in page.instances]
     if as_json:
-        print_json({"instances": instances, "next": page.next})
+        counted = {"count": total.count, "count_exact": total.exact} if total else {}
+        print_json({"instances": instances, "next": page.next, **counted})
         return
+    _print_list(machine, charts[0].listed_by, instances)
+    if total:
+        say(f"{'' if total.exact else 'at least '}{total.count} in all")
+    if page.next:
+        say(f"More: --cursor {page.next}")
+
+
+def _print_list(machine: str, index: Sequence[str], instances: Sequence[dict[str, Any]]) -> None:
     if not instances:
         say(f"No instance of {machine} is like that.")
         return
     print_table(
-        ["key", "state", "version", "updated", *chart.index],
+        ["key", "state", "version", "updated", *index],
         [
             [
                 instance["key"],
                 ", ".join(instance["state"]),
                 str(instance["version"]),
                 instance["updated_at"],
-                *(compact(instance["context"].get(name)) for name in chart.index),
+                *(compact(instance["context"].get(name)) for name in index),
             ]
             for instance in instances
         ],
     )
-    if page.next:
-        say(f"More: --cursor {page.next}")
-
-
-def _whole_path(states: Any, state: str | None) -> str | None:
-    """The state that is meant: its path, or the end of it where only one path ends so."""
-    if state is None or state in states:
-        return state
-    ending = [path for path in states if path.endswith(f".{state}")]
-    return ending[0] if len(ending) == 1 else state
-
-
-def _check_filters(index: Any, states: Any, conditions: dict[str, Any], state: str | None) -> None:
-    for name in conditions:
-        if name not in index:
-            raise CliError(
-                Exit.USAGE,
-                f"--where {name}: the chart lists by {', '.join(index) or 'no field'}. Add it to `index`.",
-            )
-    if state is not None and state not in states:
-        names = ", ".join(path for path in states if path)
-        raise CliError(Exit.USAGE, f"--state {state}: the chart has no such state. It has: {names}.")
-
-
-def _page(
-    server: Any, machine: str, state: str | None, where: dict[str, Any], limit: int, cursor: str | None
-) -> Any:
-    from interlock.engine.store import InvalidCursor
-
-    try:
-        return server.store.page(machine, state=state, where=where, limit=limit, cursor=cursor, private=False)
-    except InvalidCursor as error:
-        raise CliError(Exit.USAGE, f"--cursor: {error}") from None

@@ -47,6 +47,16 @@ class _Lines:
         told = f" {attempt.error}" if attempt.error else ""
         self._write(f"<-- [{status}] POST {self._url} [{one.id}]{told}")
 
+    def lost(self, reason: str) -> None:
+        say(f"The server does not answer ({reason}). Waiting for it; Ctrl-C ends it.")
+
+    def back(self, complete: bool) -> None:
+        say("The server answers again. Going on after the last event.")
+        if not complete:
+            say(
+                "It came back without the last of what it had announced: those events may come once more, or never."
+            )
+
     def _write(self, line: Any) -> None:
         if self._as_json:
             print_json(line)
@@ -96,5 +106,5 @@ def listen(
         keys = Store.open(client, used).keys
     secret = os.urandom(SECRET_BYTES)
     lines = _Lines(url, format_secret(secret), as_json)
-    listener = listening.Listener(wanted, lines.ready, lines.heard, lines.answered)
+    listener = listening.Listener(wanted, lines.ready, lines.heard, lines.answered, lines.lost, lines.back)
     asyncio.run(listening.listen(used, keys, listener, url=url, secret=secret))

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "Look for what is wrong with this deployment."),
     "chart": ("chart_versions", "What is different between two versions of a chart."),
     "migrate": ("migrate", "Move live instances to another version of their chart."),
+    "reindex": ("reindex", "Compare the indexes behind lists with the instances, and correct them."),
     "schema": ("charts", "The JSON Schema of charts, commands, events or the configuration."),
 }
 """Command: (module below `interlock.cli`, what it does)."""

@@ -66,6 +66,15 @@ class Server:
 
         return cache(lambda version: Machine(self.chart(machine, version)))
 
+    def registered_chart(self, machine: str, version: int) -> Chart:
+        """A registered chart, for those who can do without it: raises ChartUnknown and ChartError."""
+        return self._registered.chart(machine, version)
+
+    def all_versions(self, machine: str) -> list[Chart]:
+        """Every registered version of a machine's chart, the newest first. Raises as `latest` does."""
+        self.latest(machine)
+        return self._registered.versions(machine)
+
     def snapshot(self, machine: str, key: str, *, private: bool = False) -> Snapshot:
         """An instance's snapshot; ``private``: with its private fields opened. Raises CliError: not found, or failed
         where it is corrupt."""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from interlock.cli import webhook_deliveries
+from interlock.cli import webhook_changes, webhook_deliveries
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.instances import AsJson
 from interlock.cli.output import print_facts, print_json, print_table, say
 from interlock.cli.webhook_deliveries import WebhookId, find
 from interlock.cli.webhook_deliveries import opened as _open
-
-if TYPE_CHECKING:
-    from interlock.engine.subscription import Subscription
+from interlock.cli.webhook_options import (
+    SecretFile,
+    VerifyToken,
+    check_where,
+    print_keys,
+    read_headers,
+    read_secret,
+    verified,
+)
 
 app = typer.Typer(name="webhook", rich_markup_mode=None, no_args_is_help=True)
 
@@ -63,16 +66,8 @@ def add(
         bool, typer.Option("--ordered", help="One instance's events one after the other.")
     ] = False,
     description: Annotated[str, typer.Option(help="For people.")] = "",
-    verify_token: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="Engage: hub.verify_token of the challenge. [interlock]"),
-    ] = None,
-    secret_file: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="The secret that the receiver has already; - for stdin. Made where left out."
-        ),
-    ] = None,
+    verify_token: VerifyToken = None,
+    secret_file: SecretFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Subscribe a URL. Prints its id and its secret, which is never shown again."""
@@ -83,8 +78,9 @@ def add(
     from interlock.workers.verification import EndpointUnverified
 
     store, used = _open()
+    check_where(store, used, where, machine or ())
     try:
-        given = _verified(used, url, profile, verify_token, _secret_of(secret_file))
+        given = verified(used, url, profile, verify_token, read_secret(secret_file))
         subscription, secret = subscriptions.add(
             store.client,
             store.keys,
@@ -94,7 +90,7 @@ def add(
             machines=machine or (),
             states=states or (),
             where=where,
-            headers=_headers(header or ()),
+            headers=read_headers(header or ()),
             rate=rate,
             signature=signature,
             description=description,
@@ -106,82 +102,7 @@ def add(
         raise CliError(Exit.INVALID, str(error)) from None
     except EndpointUnverified as error:
         raise CliError(Exit.FAILED, str(error)) from None
-    _print_keys(subscription, secret, as_json)
-
-
-@app.command()
-def rotate(
-    webhook_id: WebhookId,
-    grace: Annotated[
-        str, typer.Option(metavar="TIME", help="How long the old secret signs along: 0s, 30m, 24h, 7d.")
-    ] = "24h",
-    as_json: AsJson = False,
-) -> None:
-    """Sign with a new secret, which is printed once; the old one signs along for a while."""
-    from interlock.engine import durations, subscriptions
-
-    try:
-        grace_seconds = durations.delay_ms(grace) / 1000
-    except ValueError as error:
-        raise CliError(Exit.USAGE, f"--grace {grace!r}: {error}.") from None
-    store, used = _open()
-    try:
-        changed, secret = subscriptions.rotate(store.client, store.keys, used, webhook_id, grace_seconds)
-    except subscriptions.SubscriptionNotFound as error:
-        raise CliError(Exit.NOT_FOUND, str(error)) from None
-    _print_keys(changed, secret, as_json)
-
-
-def _headers(texts: Sequence[str]) -> list[str]:
-    """``Name: value`` each; ``@FILE`` stands for the lines of a file, which keeps them off the command line."""
-    found: list[str] = []
-    for text in texts:
-        if not text.startswith("@"):
-            found.append(text)
-            continue
-        try:
-            found += [line for line in Path(text[1:]).read_text("utf-8").splitlines() if line.strip()]
-        except (OSError, UnicodeDecodeError):
-            raise CliError(Exit.USAGE, f"--header {text}: name a text file that can be read.") from None
-    return found
-
-
-def _print_keys(subscription: Subscription, secret: str, as_json: bool) -> None:
-    """What the subscriber needs: the secret, this once, or the public key."""
-    facts: dict[str, Any] = {"id": subscription.id, "secret": secret or None}
-    public = subscription.secrets[0].public_key
-    if public is not None:
-        facts["public_key"] = public
-    if as_json:
-        print_json(facts)
-        return
-    print_facts([(name, value) for name, value in facts.items() if value is not None])
-    if secret:
-        say("Keep the secret: the receiver checks signatures with it, and it is never shown again.")
-    else:
-        say("The receiver checks signatures with the public key; the private one is never shown.")
-
-
-def _secret_of(file: str | None) -> str | None:
-    """The first line of a file, or of stdin: a secret has no place on a command line."""
-    if file is None:
-        return None
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise CliError(Exit.USAGE, f"--secret-file {file}: name a text file that can be read.") from None
-    return text.partition("\n")[0].strip()
-
-
-def _verified(used: Any, url: str, profile: str, verify_token: str | None, secret: str | None) -> str | None:
-    """The secret that an endpoint which must answer a challenge has seen in it; ``secret`` in other profiles."""
-    from interlock.workers.verification import VERIFY_TOKEN, verify_endpoint
-
-    if profile != "engage":
-        if verify_token is not None:
-            raise CliError(Exit.USAGE, "--verify-token goes with --profile engage: only there is a challenge")
-        return secret
-    return verify_endpoint(used, url, VERIFY_TOKEN if verify_token is None else verify_token, secret)
+    print_keys(subscription, secret, as_json)
 
 
 @app.command(name="list")
@@ -198,13 +119,14 @@ def list_(as_json: AsJson = False) -> None:
         say("No webhook. Add one with `interlock webhook add URL`.")
         return
     print_table(
-        ["id", "url", "events", "enabled", "description"],
+        ["id", "url", "events", "enabled", "updated", "description"],
         [
             [
                 one["id"],
                 one["url"],
                 ", ".join(one["events"]),
                 "yes" if one["enabled"] else f"no: {one['disabled_reason']}",
+                one["updated_at"] or "-",
                 one["description"],
             ]
             for one in shown
@@ -259,9 +181,10 @@ def show(webhook_id: WebhookId, as_json: AsJson = False) -> None:
     if as_json:
         print_json(shown)
         return
-    nested = ("statistics", "breaker", "signing")
+    nested = ("statistics", "breaker", "signing", "changes")
     facts = [(name, value) for name, value in shown.items() if name not in nested]
     print_facts([*facts, *counted.items(), *((f"breaker {k}", v) for k, v in shown["breaker"].items())])
 
 
+webhook_changes.add_to(app)
 webhook_deliveries.add_to(app)

@@ -21,6 +21,8 @@ Shared by all (prefix ``interlock``):
 ``<prefix>:counters``           hash    ``<status>`` or ``<status>:<class>`` = number of commands. The commit
 ``<prefix>:webhooks``           hash    ``<webhook id>`` = the subscription's JSON, secret encrypted. CLI, HTTP
 ``<prefix>:tokens``             hash    ``<key id>`` = a token's JSON, its secret hashed. CLI, ``interlock dev``
+``<prefix>:audit``              stream  ``deed`` = JSON {at, actor, action, target, details}: what was done beside
+                                        commands; the newest. CLI, HTTP
 ``<prefix>:invoke:wake``        string  an invoke job is on its way; expires. Whoever enqueues it
 ``<prefix>:deliver:wake``       string  a deliver job is on its way; expires. Whoever enqueues it
 ``<prefix>:webhook:<id>:health``  string  JSON of an endpoint that fails: how often, since when, until when its
@@ -59,7 +61,12 @@ Of a partition (prefix ``{<prefix>:<p>}``):
                                         sealed where a chart keeps anything private. The commit
 ``:index:<machine>``            zset    all keys of a machine, score 0 (ordered by bytes). The commit
 ``:index:<machine>:state:<s>``  zset    keys that are in state ``s`` (every active state, not only atomic ones)
-``:index:<machine>:<f>=<v>``    zset    keys whose indexed public context field ``f`` is ``v`` (JSON). The commit
+``:index:<machine>:tag:<t>``    zset    keys that are in a state with this tag. The commit
+``:index:<machine>:by:<f>``     zset    ``<value><NUL><key>``, score 0: the value of an indexed context field, of
+                                        ``$created_at``, ``$updated_at``, ``$chart_version`` (`ordering`). Same
+``:rows:<machine>``             hash    key = JSON of what lists see of the instance (`indexing.Row`). The commit
+``:index:<machine>:<f>=<v>``    zset    keys whose private field ``f`` was ``v``, by versions before fields were sealed.
+                                        The commit takes it away
 ``:delivery:<id>``              string  a delivery's JSON; expires when it is finished. Dispatch, deliver
 ``:delivery:<id>:attempts``     list    one attempt's JSON each; expires likewise. Deliver
 ``:deliveries:due``             zset    webhook ids by the time of their earliest attempt, 0 to cancel what
@@ -160,10 +167,19 @@ class PartitionKeys:
     def state_index(self, machine: str, state: str) -> str:
         return f"{self.tag}:index:{machine}:state:{state}"
 
+    def tag_index(self, machine: str, tag: str) -> str:
+        return f"{self.tag}:index:{machine}:tag:{tag}"
+
+    def order_index(self, machine: str, name: str) -> str:
+        return f"{self.tag}:index:{machine}:by:{name}"
+
     def field_index(self, machine: str, name: str, value: object) -> str:
-        return (
-            f"{self.tag}:index:{machine}:{name}={orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()}"
-        )
+        """Written no longer: see the table."""
+        value_text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        return f"{self.tag}:index:{machine}:{name}={value_text}"
+
+    def rows(self, machine: str) -> str:
+        return f"{self.tag}:rows:{machine}"
 
     def delivery(self, delivery_id: str) -> str:
         return f"{self.tag}:delivery:{delivery_id}"
@@ -235,6 +251,10 @@ class Keys:
     @property
     def tokens(self) -> str:
         return f"{self.prefix}:tokens"
+
+    @property
+    def audit(self) -> str:
+        return f"{self.prefix}:audit"
 
     @property
     def invoke_wake(self) -> str:

@@ -32,9 +32,14 @@ def parse_shared(text: str) -> bytes:
     return _MARK + text.encode()
 
 
+def is_own_text(secret: bytes) -> bool:
+    """Whether it is a text of a receiver's own, which only vendors' profiles can use."""
+    return secret.startswith(_MARK)
+
+
 def shared_text(secret: bytes) -> str:
     """The text that a request carries."""
-    return secret.removeprefix(_MARK).decode() if secret.startswith(_MARK) else format_secret(secret)
+    return secret.removeprefix(_MARK).decode() if is_own_text(secret) else format_secret(secret)
 
 
 def signing_key(secret: bytes) -> bytes:

@@ -7,10 +7,8 @@ partitions, the charts).
 from __future__ import annotations
 
 import heapq
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
@@ -20,16 +18,17 @@ import structlog
 from interlock.engine.chart import Chart
 from interlock.engine.errors import InterlockError, ServerUnreachable
 from interlock.engine.keys import Keys, PartitionKeys
+from interlock.engine.listing import Listing, Page, Total
+from interlock.engine.queries import Query
 from interlock.engine.sealing import NotOpened, may_hold_sealed
 from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.settings import Settings
 from interlock.engine.snapshot import CorruptSnapshot, Snapshot
-from interlock.engine.stored import read_entry, read_letter, read_snapshot
+from interlock.engine.stored import is_foreign, read_entry, read_letter, read_snapshot
 from interlock.engine.stored_forms import open_entry, open_letter, open_snapshot
 from interlock.engine.vault import Vault
 
 _AT_ONCE = 500
-_CHUNK = 100
 MAX_OUTAGES = 1000
 """How many outages are kept, the newest."""
 
@@ -40,20 +39,8 @@ class ChartConflict(InterlockError):
     """A chart's version is registered with another text. Raise the chart's ``version``."""
 
 
-class InvalidCursor(InterlockError):
-    """A cursor that no page of ours gave out. Begin again without one."""
-
-
 class ForeignDeployment(InterlockError):
     """What stands where the number of partitions should is no such number. Look at the key, or take another prefix."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some instances in the order of their keys. ``next``: the cursor of the next page, None at the end."""
-
-    instances: list[Snapshot]
-    next: str | None
 
 
 class Store:
@@ -67,6 +54,7 @@ class Store:
         self.client = client
         self.keys = keys
         self.vault = Vault(client, keys, settings)
+        self._listing = Listing(client, keys, self._read)
 
     @classmethod
     def open(cls, client: redis.Redis, settings: Settings, *, found: bool = False) -> Store:
@@ -87,7 +75,7 @@ class Store:
                 f"the Redis server went away ({type(error).__name__}): start it again"
             ) from error
         except redis.ResponseError as error:
-            if not _is_foreign(error):
+            if not is_foreign(error):
                 raise
             raw = b"a foreign type"
         if raw is None:
@@ -108,7 +96,7 @@ class Store:
         try:
             raw = cast("bytes | None", self.client.get(name))
         except redis.ResponseError as error:
-            if not _is_foreign(error):
+            if not is_foreign(error):
                 raise
             raise CorruptSnapshot(f"the key {name!r} holds a foreign type") from error
         return None if raw is None else self._read(name, machine, key, raw, private=private)
@@ -132,7 +120,7 @@ class Store:
         try:
             raws = cast(list[bytes], self.client.lrange(name, first - 1, last))
         except redis.ResponseError as error:
-            if not _is_foreign(error):
+            if not is_foreign(error):
                 raise
             log.error("foreign_data", key=name)
             return []
@@ -150,48 +138,49 @@ class Store:
 
     def page(
         self,
-        machine: str,
+        query: Query | str,
         *,
-        state: str | None = None,
-        where: Mapping[str, Any] | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        offset: int = 0,
+        behind: str | None = None,
         private: bool = True,
     ) -> Page:
-        """Instances of a machine in the order of their keys' bytes.
+        """Instances that fit a query (of a machine's name: all of it, by key), at most ``limit``.
 
-        ``state``: an active state's path, a compound one's too; ``where``: values of context fields, all of
-        which must be equal. What is no snapshot of ours is left out, and logged. Raises InvalidCursor.
+        ``cursor``: ``next`` of the page before. Along a cursor, an instance that fits all the while and keeps
+        the values that it is sorted by is given out once, whatever happens to others; one whose values move it
+        may be given out again or not at all, one that begins to fit comes if its place is still ahead. What is
+        given out is as it is then. ``offset``: leave out so many instead; as others come and go, such pages
+        overlap or leave gaps. ``behind``: begin behind the instance of this key instead. What is no snapshot of
+        ours is left out, and logged.
+
+        Raises InvalidQuery, InvalidCursor, NotListed, and TooBroad where more would have to be sorted than
+        `listing.GATHERED`, or passed by than `listing.COUNTED`.
         """
-        after = _decode_cursor(cursor)
-        found: list[Snapshot] = []
-        while True:
-            keys = self._keys_after(machine, state, after, max(limit, _CHUNK))
-            for snapshot in self._snapshots(machine, keys, private=private):
-                if all(snapshot.context.get(name) == value for name, value in (where or {}).items()):
-                    found.append(snapshot)
-                    if len(found) > limit:
-                        return Page(found[:limit], _encode_cursor(found[limit - 1].key))
-            if len(keys) < max(limit, _CHUNK):
-                return Page(found, None)
-            after = keys[-1]
+        return self._listing.page(_query(query), limit, cursor, offset, behind=behind, private=private)
+
+    def total(self, query: Query | str) -> Total:
+        """How many instances fit a query. Exact where one filter counts alone, else up to `listing.COUNTED`."""
+        return self._listing.total(_query(query))
+
+    def unlisted(self, query: Query | str) -> int:
+        """How many instances no list by the fields of a query holds, because their chart's version lists by other
+        ones. `interlock migrate` brings them to another version."""
+        return self._listing.unlisted(_query(query))
 
     def instances(self, machine: str, *, private: bool = True) -> Iterator[Snapshot]:
         """All instances of a machine, in the order of their keys' bytes, read page by page."""
-        cursor = None
-        while True:
-            page = self.page(machine, limit=_AT_ONCE, cursor=cursor, private=private)
-            yield from page.instances
-            cursor = page.next
-            if cursor is None:
-                return
+        after = b""
+        while keys := self._keys_after(machine, after, _AT_ONCE):
+            yield from self._snapshots(machine, keys, private=private)
+            after = keys[-1]
 
-    def _keys_after(self, machine: str, state: str | None, after: bytes, limit: int) -> list[bytes]:
+    def _keys_after(self, machine: str, after: bytes, limit: int) -> list[bytes]:
         pipeline = self.client.pipeline(transaction=False)
         start = b"(" + after if after else b"-"
         for keys in self.partitions():
-            index = keys.index(machine) if state is None else keys.state_index(machine, state)
-            pipeline.zrangebylex(index, start, b"+", 0, limit)
+            pipeline.zrangebylex(keys.index(machine), start, b"+", 0, limit)
         lists = cast(list[list[bytes]], pipeline.execute())
         return heapq.nsmallest(limit, heapq.merge(*lists))
 
@@ -203,7 +192,7 @@ class Store:
             names.append((key, self.keys.of_instance(machine, key).instance(machine, key)))
             pipeline.get(names[-1][1])
         for (key, name), raw in zip(names, pipeline.execute(raise_on_error=False), strict=True):
-            if isinstance(raw, Exception) and not _is_foreign(raw):
+            if isinstance(raw, Exception) and not is_foreign(raw):
                 raise raw
             try:
                 if raw is not None:
@@ -271,13 +260,12 @@ class Store:
             pipeline.xrevrange(keys.dead, count=limit)
         letters: list[dict[str, Any]] = []
         for number, entries in enumerate(pipeline.execute()):
-            read = (
-                self._read_letter(f"{number}:{entry_id.decode()}", fields) for entry_id, fields in entries
-            )
+            read = (self.read_letter(f"{number}:{entry_id.decode()}", fields) for entry_id, fields in entries)
             letters += _sound(self.keys.partition(number).dead, read)
         return sorted(letters, key=lambda letter: str(letter["at"]), reverse=True)[:limit]
 
-    def _read_letter(self, letter_id: str, fields: Mapping[bytes, bytes]) -> dict[str, Any] | None:
+    def read_letter(self, letter_id: str, fields: Mapping[bytes, bytes]) -> dict[str, Any] | None:
+        """A dead letter in clear where the key is here; None where it is none."""
         letter = read_letter(letter_id, fields)
         try:
             return letter and open_letter(self.vault.opener, letter)
@@ -330,25 +318,8 @@ class Store:
         return sum(cast(list[int], pipeline.execute()))
 
 
-def _encode_cursor(key: str) -> str:
-    return urlsafe_b64encode(key.encode()).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str | None) -> bytes:
-    if not cursor:
-        return b""
-    try:
-        key = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        if _encode_cursor(key) != cursor:  # the decoder passes over what is not in its alphabet
-            raise ValueError("not what we encode")
-    except ValueError as error:
-        raise InvalidCursor(f"{cursor[:50]!r} is no cursor of ours: begin again without one") from error
-    return key.encode()
-
-
-def _is_foreign(error: Exception) -> bool:
-    """Whether the server says that the key holds another type than ours."""
-    return isinstance(error, redis.ResponseError) and str(error).startswith("WRONGTYPE")
+def _query(query: Query | str) -> Query:
+    return Query(query) if isinstance(query, str) else query
 
 
 def _sound(name: str, read: Iterable[dict[str, Any] | None]) -> list[dict[str, Any]]:

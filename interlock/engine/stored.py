@@ -13,6 +13,11 @@ _ENTRY_FIELDS = frozenset({"version", "at", "command", "actor", "from", "to", "e
 _LETTER_FIELDS = frozenset({"at", "id", "machine", "key", "error", "raw"})
 
 
+def is_foreign(error: Exception) -> bool:
+    """Whether a server's error says that a key holds another type than ours."""
+    return str(error).startswith("WRONGTYPE")
+
+
 def read_snapshot(name: str, machine: str, key: str, raw: bytes) -> Snapshot:
     """The instance's snapshot, found under the Redis key ``name``. Raises CorruptSnapshot, which names that."""
     try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -19,6 +19,9 @@ from interlock.engine.secrets import SecretKey
 from interlock.engine.webhook_headers import bound_to
 from interlock.engine.webhook_rates import RateInvalid, interval_us
 from interlock.engine.webhook_signatures import SignatureScheme
+
+MAX_CHANGES = 20
+"""Changes that a webhook remembers."""
 
 
 class SubscriptionUnreadable(InterlockError):
@@ -50,13 +53,21 @@ class StoredHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What an operator changed: when (RFC 3339), and which fields; never a value, some are secrets."""
+
+    at: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """One endpoint and what it wants.
 
     ``id``: ``wh_`` and 32 hex digits that sort by creation; ``events``, ``machines``, ``states``, ``where``: see
     `EventFilter`; ``ordered``: events of one instance are sent one after the other; ``enabled_at``: no event from
     before it is sent; ``secrets``: the current one first; ``rate``: attempts at most, ``10/second``, None for no
-    limit. Both times are RFC 3339, by the server's clock.
+    limit; ``changes``: the last ones, oldest first. All times are RFC 3339, by the server's clock.
     """
 
     id: str
@@ -76,6 +87,16 @@ class Subscription:
     headers: tuple[StoredHeader, ...] = ()
     rate: str | None = None
     signature: SignatureScheme = SignatureScheme.HMAC
+    changes: tuple[Change, ...] = ()
+
+    def noted(self, at: str, fields: Iterable[str]) -> Subscription:
+        """With one more change on record; without the oldest where there are too many."""
+        return replace(self, changes=(*self.changes, Change(at, tuple(fields)))[-MAX_CHANGES:])
+
+    @property
+    def updated_at(self) -> str | None:
+        """When it was changed last; None where it is as it was made."""
+        return self.changes[-1].at if self.changes else None
 
     @property
     def enabled_ms(self) -> int:
@@ -119,6 +140,7 @@ class Subscription:
         """All that may be shown: everything but the secrets and what the headers carry."""
         fields = asdict(self)
         del fields["secrets"]
+        fields["updated_at"] = self.updated_at
         fields["headers"] = [one.name for one in self.headers]
         fields["signing"] = [
             {"public_key": one.public_key, "expires_at": one.expires_at} for one in self.secrets

@@ -20,7 +20,7 @@ from interlock.engine.addresses import check_url
 from interlock.engine.errors import InterlockError
 from interlock.engine.event_filters import matches
 from interlock.engine.keys import Keys
-from interlock.engine.messages import format_time, parse_time
+from interlock.engine.messages import format_time
 from interlock.engine.secrets import claim_key, load_key
 from interlock.engine.settings import Settings
 from interlock.engine.signing import SECRET_BYTES
@@ -52,8 +52,6 @@ __all__ = [
     "matches",
 ]
 
-MAX_SECRETS = 5
-"""Signatures of one request at most: the current secret's and those of the last rotations."""
 DISABLED_EVENT = "interlock.webhook.disabled"
 """Type of the event that tells of a webhook which was disabled by itself."""
 
@@ -100,7 +98,7 @@ def add(
     key = load_key(settings)
     claim_key(client, keys, key)
     webhook_id = f"wh_{uuid_utils.uuid7().hex}"
-    now = _server_time(client)
+    now = server_time(client)
     subscription = Subscription(
         id=webhook_id,
         url=url,
@@ -127,30 +125,6 @@ def add(
     if secret is not None and wish.profile != "standard":
         return subscription, secret
     return subscription, told(plain, scheme)
-
-
-def rotate(
-    client: redis.Redis, keys: Keys, settings: Settings, webhook_id: str, grace_seconds: float
-) -> tuple[Subscription, str]:
-    """Sign with a new secret; the ones before sign along for ``grace_seconds``, or for less if they had less.
-
-    Returns what `add` returns. Raises SubscriptionNotFound, SubscriptionUnreadable, SecretKeyInvalid,
-    SecretKeyWrong.
-    """
-    key = load_key(settings)
-    claim_key(client, keys, key)
-    plain = os.urandom(SECRET_BYTES)
-    now = _server_time(client)
-    end = format_time(parse_time(now) + timedelta(seconds=grace_seconds))
-
-    def renew(one: Subscription) -> Subscription:
-        old = (replace(each, expires_at=min(each.expires_at or end, end)) for each in one.secrets)
-        kept = [each for each in old if each.expires_at is not None and each.expires_at > now]
-        current = sealed(key, webhook_id, plain, one.signature)
-        return replace(one, secrets=(current, *kept[: MAX_SECRETS - 1]))
-
-    changed = _change(client, keys, webhook_id, renew)
-    return changed, told(plain, changed.signature)
 
 
 def list_all(client: redis.Redis, keys: Keys) -> list[Subscription]:
@@ -181,7 +155,7 @@ def read_all(client: redis.Redis, keys: Keys) -> tuple[list[Subscription], list[
 
 def get(client: redis.Redis, keys: Keys, webhook_id: str) -> Subscription:
     """One subscription. Raises SubscriptionNotFound, SubscriptionUnreadable."""
-    raw = cast(bytes | None, client.hget(keys.webhooks, webhook_id))
+    raw = cast(bytes | None, client.hget(keys.webhooks, webhook_id)) if webhook_id.isascii() else None
     if raw is None:
         raise SubscriptionNotFound(webhook_id)
     return Subscription.from_bytes(raw, webhook_id)
@@ -189,7 +163,7 @@ def get(client: redis.Redis, keys: Keys, webhook_id: str) -> Subscription:
 
 def remove(client: redis.Redis, keys: Keys, webhook_id: str) -> None:
     """End a subscription; its pending deliveries become ``cancelled``. Raises SubscriptionNotFound."""
-    if not client.hdel(keys.webhooks, webhook_id):
+    if not webhook_id.isascii() or not client.hdel(keys.webhooks, webhook_id):
         raise SubscriptionNotFound(webhook_id)
     webhook_health.forget(client, keys, webhook_id)
     webhook_statistics.forget(client, keys, webhook_id)
@@ -198,12 +172,12 @@ def remove(client: redis.Redis, keys: Keys, webhook_id: str) -> None:
 
 def enable(client: redis.Redis, keys: Keys, webhook_id: str) -> Subscription:
     """Deliver to it again, events from now on. Raises SubscriptionNotFound, SubscriptionUnreadable."""
-    now = _server_time(client)
+    now = server_time(client)
 
     def switch_on(one: Subscription) -> Subscription:
         return one if one.enabled else replace(one, enabled=True, disabled_reason=None, enabled_at=now)
 
-    changed = _change(client, keys, webhook_id, switch_on)
+    changed = change(client, keys, webhook_id, switch_on)
     webhook_health.forget(client, keys, webhook_id)
     return changed
 
@@ -215,7 +189,7 @@ def disable(
 
     Raises SubscriptionNotFound, SubscriptionUnreadable.
     """
-    changed = _change(client, keys, webhook_id, lambda one: _switched_off(one, reason))
+    changed = change(client, keys, webhook_id, lambda one: _switched_off(one, reason))
     _call_delivery(client, keys, webhook_id)
     return changed
 
@@ -225,7 +199,7 @@ def give_up(client: redis.Redis, keys: Keys, webhook_id: str, reason: str) -> Su
 
     Raises SubscriptionNotFound, SubscriptionUnreadable.
     """
-    now = _server_time(client)
+    now = server_time(client)
     outbox = keys.of_instance("webhooks", webhook_id).outbox
     ours = client.type(outbox) in (b"stream", b"none")
     if not ours:
@@ -235,7 +209,7 @@ def give_up(client: redis.Redis, keys: Keys, webhook_id: str, reason: str) -> Su
         if before.enabled and ours:
             pipe.xadd(outbox, {"event": _disabled_event(after, now)})
 
-    changed = _change(client, keys, webhook_id, lambda one: _switched_off(one, reason), announce)
+    changed = change(client, keys, webhook_id, lambda one: _switched_off(one, reason), announce)
     _log.warning("webhook_disabled", webhook=webhook_id, reason=reason)
     _call_delivery(client, keys, webhook_id)
     return changed
@@ -265,22 +239,22 @@ def _disabled_event(one: Subscription, now: str) -> bytes:
 _Also = Callable[[Pipeline, Subscription, Subscription], None]
 
 
-def _change(
+def change(
     client: redis.Redis,
     keys: Keys,
     webhook_id: str,
-    change: Callable[[Subscription], Subscription],
+    step: Callable[[Subscription], Subscription],
     also: _Also = lambda *_: None,
 ) -> Subscription:
-    """Read, change and write back; again where another process wrote meanwhile. ``also``: what the same
-    transaction does besides."""
+    """Read, change by ``step`` and write back; again where another process wrote meanwhile. ``also``: what the same
+    transaction does besides. Raises SubscriptionNotFound, SubscriptionUnreadable, and what ``step`` raises."""
 
     def rewrite(pipe: Pipeline) -> Any:
-        raw = cast(bytes | None, pipe.hget(keys.webhooks, webhook_id))
+        raw = cast(bytes | None, pipe.hget(keys.webhooks, webhook_id)) if webhook_id.isascii() else None
         if raw is None:
             raise SubscriptionNotFound(webhook_id)
         before = Subscription.from_bytes(raw, webhook_id)
-        changed = change(before)
+        changed = step(before)
         pipe.multi()
         pipe.hset(keys.webhooks, webhook_id, changed.to_bytes())
         also(pipe, before, changed)
@@ -303,7 +277,7 @@ def server_ms(client: redis.Redis) -> int:
     return seconds * 1000 + microseconds // 1000
 
 
-def _server_time(client: redis.Redis) -> str:
-    """The same as RFC 3339."""
+def server_time(client: redis.Redis) -> str:
+    """The time by the same clock, RFC 3339."""
     seconds, microseconds = client.time()
     return format_time(datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds))

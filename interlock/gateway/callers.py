@@ -11,10 +11,12 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBasic, HTTPBearer
 
 from interlock.engine import tokens
+from interlock.engine.sources import source_of
+from interlock.engine.tenancy import DEFAULT_TENANT
 from interlock.engine.tokens import Principal
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.jwt_tokens import JwtRefused
-from interlock.gateway.permissions import EVERY_SOURCE, may_read, reads_something, source_of
+from interlock.gateway.permissions import EVERY_SOURCE, READ_ALL, may_read, reads_something
 from interlock.gateway.problems import Problem, too_many_requests, unauthorized
 
 
@@ -66,6 +68,15 @@ async def _principal(deployment: ServedDeployment, header: str) -> Principal:
     return principal
 
 
+async def still_valid(deployment: ServedDeployment, request: Request) -> bool:
+    """Whether the request's token is still good, for answers that take long."""
+    try:
+        await _principal(deployment, request.headers.get("authorization", ""))
+    except Problem:
+        return False
+    return True
+
+
 Caller = Annotated[Principal, Depends(caller)]
 
 
@@ -74,6 +85,23 @@ async def reader(principal: Caller) -> Principal:
     if not reads_something(principal):
         raise Problem(403, "forbidden", "Reading needs the permission read:SOURCE, or read:* for all.")
     return principal
+
+
+async def operator(principal: Caller) -> Principal:
+    """The principal, where it may look after the deployment. Raises Problem (403).
+
+    Webhooks, dead letters and the audit belong to no tenant: so they are for the default tenant's.
+    """
+    if principal.kind not in READ_ALL or principal.tenant != DEFAULT_TENANT:
+        raise Problem(
+            403,
+            "forbidden",
+            f"This needs a token of kind {' or '.join(sorted(READ_ALL))} of the tenant {DEFAULT_TENANT!r}.",
+        )
+    return principal
+
+
+Operator = Annotated[Principal, Depends(operator)]
 
 
 def check_readable(principal: Principal, context: Mapping[str, Any]) -> None:

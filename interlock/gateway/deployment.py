@@ -12,8 +12,11 @@ from interlock.engine.clients import connect, connect_async
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.gateway.commanding import MAX_WAITING, CommandPort
+from interlock.gateway.feed import Feed
 from interlock.gateway.jwt_tokens import JwtVerifier
 from interlock.gateway.rate_limit import RateLimit
+from interlock.statecharts.calendars import functions_over_later
+from interlock.statecharts.functions import FUNCTIONS
 from interlock.statecharts.registered import RegisteredCharts
 from interlock.statecharts.sealed_commands import CommandSealer
 
@@ -33,6 +36,7 @@ class ServedDeployment:
     quick: redis.asyncio.Redis
     waiting: redis.asyncio.Redis
     rate_limit: RateLimit
+    feed: Feed
     jwt: JwtVerifier
 
     @classmethod
@@ -43,7 +47,7 @@ class ServedDeployment:
         # The waiting ones have a pool of their own, so that they never hold up who asks for a token. The few
         # more connections are for publishing without waiting.
         waiting = connect_async(settings, connections=MAX_WAITING + _QUICK_CONNECTIONS)
-        charts = RegisteredCharts(store)
+        charts = RegisteredCharts(store, {**FUNCTIONS, **functions_over_later(settings.charts)})
         return cls(
             settings=settings,
             store=store,
@@ -52,6 +56,7 @@ class ServedDeployment:
             sealer=CommandSealer(store, charts),
             quick=connect_async(settings, connections=_QUICK_CONNECTIONS),
             waiting=waiting,
+            feed=Feed(waiting, store.keys),
             rate_limit=RateLimit(settings.rate_limit),
             jwt=jwt,
         )
@@ -62,6 +67,7 @@ class ServedDeployment:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self.feed.close()
         await self.quick.aclose()
         await self.waiting.aclose()
         self.store.client.close()

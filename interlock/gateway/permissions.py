@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from interlock.engine.sources import source_of
 from interlock.engine.tokens import Principal
 
 READ_ALL = frozenset({"system", "admin"})
 """Kinds that need no permission to read."""
-_SOURCE_FIELDS = ("source_id", "channel")
 EVERY_SOURCE = "*"
 
 
@@ -31,13 +31,11 @@ def reads_something(principal: Principal) -> bool:
     return principal.kind in READ_ALL or any(one.startswith("read:") for one in principal.permissions)
 
 
-def source_of(context: Mapping[str, Any]) -> str | None:
-    """The source that an instance belongs to: its ``source_id``, else its ``channel``; None where it has neither."""
-    for name in _SOURCE_FIELDS:
-        value = context.get(name)
-        if isinstance(value, str) and value:
-            return value
-    return None
+def readable_sources(principal: Principal) -> list[str] | None:
+    """The sources that the principal may read; None where it may read all, and what has no source too."""
+    if permits(principal, "read"):
+        return None
+    return sorted(one.partition(":")[2] for one in principal.permissions if one.startswith("read:"))
 
 
 def may_read(principal: Principal, context: Mapping[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from interlock.engine.errors import ServerUnreachable
+from interlock.gateway.allowed import allowed_methods
 
 CHALLENGE = 'Bearer realm="interlock", Basic realm="interlock", charset="UTF-8"'
 MEDIA_TYPE = "application/problem+json"
@@ -135,12 +136,16 @@ def _invalid(_request: Request, error: Exception) -> Problem:
     return Problem(422, "invalid_request", f"{detail}. Correct it.", errors=found)
 
 
-def _http(_request: Request, error: Exception) -> Problem:
+def _http(request: Request, error: Exception) -> Problem:
     assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = allowed_methods(request.app.openapi(), request.scope["path"])
+        headers["Allow"] = ", ".join(allowed) or headers.get("Allow", "")
     code = HTTPStatus(error.status_code).name.lower()
     detail = {404: "There is nothing at this path. GET /openapi.json lists what there is."}
     text = detail.get(error.status_code, f"{error.detail}.")
-    return Problem(error.status_code, code, text, headers=error.headers)
+    return Problem(error.status_code, code, text, headers=headers)
 
 
 def _unreachable(_request: Request, error: Exception) -> Problem:

@@ -6,27 +6,28 @@ Who may see what of a tenant is for the caller to ask (`permissions.may_read`, o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 from starlette.concurrency import run_in_threadpool
 
+from interlock.engine.chart import Chart
+from interlock.engine.queries import NotListed, TooBroad
 from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.snapshot import CorruptSnapshot, Snapshot
-from interlock.engine.store import Page
-from interlock.engine.tenancy import plain
+from interlock.engine.tenancy import DEFAULT_TENANT, plain, qualified
 from interlock.engine.tokens import Principal
 from interlock.gateway.deployment import ServedDeployment
-from interlock.gateway.permissions import may_read
 from interlock.gateway.problems import Problem
-from interlock.gateway.tenants import is_of, key_for
-from interlock.statecharts.registered import ChartUnknown
+from interlock.gateway.tenants import key_for
+from interlock.statecharts.lists import Wanted, list_instances, listable
+from interlock.statecharts.registered import ChartUnknown, MachineUnknown
 
 Instance = dict[str, Any]
 """An instance as the wire contract shows it, with the tenant's key."""
 
-_MAX_FETCHES = 200
+_PAGE = 500
 
 log = structlog.get_logger()
 
@@ -64,26 +65,33 @@ async def listed(
     after: str | None = None,
     limit: int = 50,
     private: bool = False,
+    sources: Sequence[str] | None = None,
 ) -> Listed:
-    """Instances of a machine of the principal's tenant.
+    """Instances of a machine of the principal's tenant, read from the indexes that the commits keep.
 
     ``where``: values of context fields, all must hold; a list holds where one of its values does. ``states``: in
     one of these (dotted paths; of a compound state, in any below it). ``only``: what else must hold of an
     instance. ``sort``: context fields, ``key``, ``created_at``, ``updated_at``, ``version``; ``-`` before one turns it
-    round; by key where none is named. ``after``: begin behind the instance of this key, in that order.
+    round; by key where none is named. ``after``: begin behind the instance of this key, in that order. ``sources``:
+    only what belongs to one of these (`permissions.readable_sources`).
+
+    Fields that the chart does not list by (`index`) and ``only`` cost a look at everything that the rest leaves.
 
     Raises UnknownPlace where ``after`` is not in the list, and Problem as `read` does.
     """
-    found = await run_in_threadpool(_all, deployment, principal, machine, where or {}, states, private)
-    if only is not None:
-        found = [instance for instance in found if only(instance)]
-    found.sort(key=lambda instance: str(instance["key"]))
-    for name in reversed(sort):
-        found.sort(key=_sort_key(name.removeprefix("-")), reverse=name.startswith("-"))
-    start = offset if after is None else _place(found, after) + 1
-    shown = found[start : start + limit]
-    more = len(found) > start + limit
-    return Listed(shown, len(found), shown[-1]["key"] if more and shown else None)
+    wanted = Wanted(machine, where or {}, states=states, sort=sort, tenant=principal.tenant, sources=sources)
+    place = _Place(offset, after, limit, private)
+    return await run_in_threadpool(_listed, deployment, wanted, only, place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Which stretch of a list."""
+
+    offset: int
+    after: str | None
+    limit: int
+    private: bool
 
 
 class UnknownPlace(LookupError):
@@ -93,9 +101,16 @@ class UnknownPlace(LookupError):
 def _read(
     deployment: ServedDeployment, principal: Principal, machine: str, key: str, private: bool
 ) -> Instance | None:
+    snapshot = stored(deployment, principal, machine, key, private=private)
+    return None if snapshot is None else shown(deployment, snapshot, private=private)
+
+
+def stored(
+    deployment: ServedDeployment, principal: Principal, machine: str, key: str, *, private: bool = True
+) -> Snapshot | None:
+    """What is stored of the instance that the principal's tenant calls ``machine/key``. Blocks. Raises as `read`."""
     try:
-        snapshot = deployment.store.snapshot(machine, key_for(principal, key), private=private)
-        return None if snapshot is None else shown(deployment, snapshot, private=private)
+        return deployment.store.snapshot(machine, key_for(principal, key), private=private)
     except CorruptSnapshot as error:
         log.error("corrupt_snapshot", machine=machine, key=key, reason=str(error))
         raise Problem(
@@ -137,51 +152,87 @@ def _unshowable(error: ChartUnknown) -> Problem:
     return Problem(503, "chart_unknown", str(error), headers={"Retry-After": "5"})
 
 
-def visible(
-    deployment: ServedDeployment,
-    principal: Principal,
-    fetch: Callable[[int, str | None], Page],
-    limit: int,
-    cursor: str | None,
-) -> tuple[list[Instance], str | None]:
-    """A page of what the principal may read of a list that holds all tenants' instances; and the next one's cursor.
+def _listed(
+    deployment: ServedDeployment, wanted: Wanted, only: Callable[[Instance], bool] | None, place: _Place
+) -> Listed:
+    try:
+        charts = deployment.charts.versions(wanted.machine)
+    except MachineUnknown:
+        charts = []
+    if not charts:
+        if place.after is not None:
+            raise UnknownPlace(place.after)
+        return Listed([], 0, None)
+    fields = listable(charts)
+    unlisted = {name: value for name, value in wanted.where.items() if name not in fields}
+    try:
+        if only is None and not unlisted and {name.removeprefix("-") for name in wanted.sort} <= fields:
+            return _by_indexes(deployment, charts, wanted, place)
+        narrowed = replace(
+            wanted, where={name: value for name, value in wanted.where.items() if name in fields}, sort=()
+        )
+        found = _all(deployment, charts, narrowed, place.private)
+    except TooBroad as error:
+        raise Problem(400, "too_broad", f"{error}.") from None
+    found = [one for one in found if (only is None or only(one)) and _fits(one, unlisted)]
+    return _stretch(found, wanted.sort, place)
 
-    ``fetch``: at most so many instances behind a cursor. The page is short where there is much to pass by. Blocks.
-    """
-    found: list[Instance] = []
-    for _ in range(_MAX_FETCHES):
-        page = fetch(limit - len(found), cursor)
-        found += [
-            shown(deployment, snapshot)
-            for snapshot in page.instances
-            if is_of(principal, snapshot.key) and may_read(principal, snapshot.context)
-        ]
-        cursor = page.next
-        if cursor is None or len(found) == limit:
-            break
-    return found, cursor
+
+def _by_indexes(
+    deployment: ServedDeployment, charts: Sequence[Chart], wanted: Wanted, place: _Place
+) -> Listed:
+    try:
+        found = list_instances(
+            deployment.store,
+            charts,
+            wanted,
+            limit=place.limit,
+            offset=place.offset,
+            behind=None if place.after is None else qualified(wanted.tenant or DEFAULT_TENANT, place.after),
+            private=place.private,
+        )
+    except NotListed:
+        raise UnknownPlace(place.after) from None
+    instances = [shown(deployment, snapshot, private=place.private) for snapshot in found.instances]
+    return Listed(instances, found.total or 0, instances[-1]["key"] if found.next and instances else None)
 
 
 def _all(
-    deployment: ServedDeployment,
-    principal: Principal,
-    machine: str,
-    where: Mapping[str, Any],
-    states: Sequence[str],
-    private: bool,
+    deployment: ServedDeployment, charts: Sequence[Chart], wanted: Wanted, private: bool
 ) -> list[Instance]:
-    wanted = {name: value if isinstance(value, list) else [value] for name, value in where.items()}
-    return [
-        shown(deployment, snapshot, private=private)
-        for snapshot in deployment.store.instances(machine, private=private)
-        if is_of(principal, snapshot.key)
-        and all(snapshot.context.get(name) in values for name, values in wanted.items())
-        and (not states or _is_in(snapshot, states))
-    ]
+    """Everything that a list holds, page by page."""
+    found: list[Instance] = []
+    cursor = None
+    while True:
+        page = list_instances(
+            deployment.store,
+            charts,
+            wanted,
+            limit=_PAGE,
+            cursor=cursor,
+            count=False,
+            private=private,
+        )
+        found += [shown(deployment, snapshot, private=private) for snapshot in page.instances]
+        cursor = page.next
+        if cursor is None:
+            return found
 
 
-def _is_in(snapshot: Snapshot, states: Sequence[str]) -> bool:
-    return any(path == state or path.startswith(f"{state}.") for path in snapshot.state for state in states)
+def _stretch(found: list[Instance], sort: Sequence[str], place: _Place) -> Listed:
+    for name in reversed(sort):
+        found.sort(key=_sort_key(name.removeprefix("-")), reverse=name.startswith("-"))
+    start = place.offset if place.after is None else _place(found, place.after) + 1
+    part = found[start : start + place.limit]
+    more = len(found) > start + place.limit
+    return Listed(part, len(found), part[-1]["key"] if more and part else None)
+
+
+def _fits(instance: Instance, where: Mapping[str, Any]) -> bool:
+    context = instance["context"]
+    return all(
+        context.get(name) in (value if isinstance(value, list) else [value]) for name, value in where.items()
+    )
 
 
 def _sort_key(name: str) -> Callable[[Instance], tuple[int, Any]]:

@@ -64,6 +64,10 @@ class Instance(BaseModel):
 class InstancePage(BaseModel):
     instances: list[Instance]
     next: str | None = Field(description="`cursor` of the next page; null at the end.")
+    count: int | None = Field(
+        default=None, description="How many there are in all; only where `count` asked."
+    )
+    count_exact: bool | None = Field(default=None, description="False: there are at least so many.")
 
 
 class HistoryCommand(BaseModel):
@@ -87,6 +91,162 @@ class HistoryEntry(BaseModel):
 class HistoryPage(BaseModel):
     history: list[HistoryEntry]
     next: int | None = Field(description="`first` of the next page; null at the end.")
+
+
+class Capabilities(BaseModel):
+    version: int
+    commands: list[str]
+
+
+class Explanation(BaseModel):
+    machine: str
+    key: str
+    version: int
+    state: list[str]
+    timers: list[RunningTimer]
+    last: HistoryEntry | None = Field(description="The step that led here.")
+    accepts: list[str] = Field(description="Commands that the caller could send now.")
+
+
+class Trial(BaseModel):
+    """What a command would be answered."""
+
+    status: Literal["applied", "ignored", "refused"]
+    state: list[str] | None
+    version: int | None
+    events: list[str]
+    error: ResultError | None
+
+
+class Replayed(BaseModel):
+    version: int
+    same: bool | None
+    instance: Instance
+
+
+class ChartVersions(BaseModel):
+    id: str
+    versions: list[int]
+
+
+class ChartList(BaseModel):
+    charts: list[ChartVersions]
+
+
+class ChartText(BaseModel):
+    id: str
+    version: int
+    description: str | None
+    states: list[str] = Field(description="Paths of all states.")
+    commands: list[str]
+    index: list[str] = Field(description="Fields to list by.")
+    source: str = Field(description="The YAML.")
+
+
+class Principal(BaseModel):
+    id: str
+    kind: str
+    tenant: str
+
+
+class DeedShown(BaseModel):
+    at: str = Field(json_schema_extra={"format": "date-time"})
+    actor: Principal
+    action: str = Field(description="`webhook.added`, `dead_letter.retried`, ...")
+    target: str
+    details: dict[str, Any]
+
+
+class AuditPage(BaseModel):
+    audit: list[DeedShown]
+    next: str | None
+
+
+class WebhookKeys(BaseModel):
+    id: str
+    secret: str | None = Field(description="Told this once; null with ed25519.")
+    public_key: str | None = None
+
+
+class WebhookShown(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    url: str
+    events: list[str]
+    enabled: bool
+    profile: str
+    ordered: bool
+
+
+class WebhookList(BaseModel):
+    webhooks: list[WebhookShown]
+
+
+class AttemptShown(BaseModel):
+    at: str
+    status: int | None = Field(description="The HTTP status; null without an answer.")
+    duration_ms: int
+    error: str | None
+    reply: str | None = None
+
+
+class DeliveryShown(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    event_id: str = Field(description="The header `webhook-id`.")
+    status: Literal["pending", "delivered", "dead", "cancelled"]
+    attempts: list[AttemptShown]
+
+
+class DeliveryPage(BaseModel):
+    deliveries: list[DeliveryShown]
+    next: str | None
+
+
+class Requested(BaseModel):
+    id: str
+    requested: int
+
+
+class LetterCommand(BaseModel):
+    name: str
+    data: dict[str, Any]
+
+
+class LetterShown(BaseModel):
+    letter_id: str
+    at: str
+    id: str | None
+    machine: str | None
+    key: str | None
+    error: dict[str, Any]
+    raw_bytes: int
+    command: LetterCommand | None = Field(
+        description="What its chart calls public; null where no chart says."
+    )
+
+
+class LetterList(BaseModel):
+    letters: list[LetterShown]
+
+
+class Retried(BaseModel):
+    letter_id: str
+    command: str = Field(description="The new command's id.")
+
+
+class BulkOne(BaseModel):
+    key: str
+    status: Literal["applied", "ignored", "refused", "dead", "pending"]
+    error: ResultError | None
+
+
+class BulkOutcome(BaseModel):
+    dry_run: bool
+    counts: dict[str, int] = Field(description="Number of instances by status.")
+    instances: list[BulkOne]
 
 
 class ProblemDetails(BaseModel):

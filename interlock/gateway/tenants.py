@@ -8,18 +8,13 @@ from typing import Any
 
 import orjson
 
-from interlock.engine.tenancy import plain, qualified, split
+from interlock.engine.tenancy import plain, qualified
 from interlock.engine.tokens import Principal
 
 
 def key_for(principal: Principal, key: str) -> str:
     """The key in the deployment of what the principal's tenant calls ``key``."""
     return qualified(principal.tenant, key)
-
-
-def is_of(principal: Principal, key: str) -> bool:
-    """Whether a key of the deployment is one of the principal's tenant."""
-    return split(key)[0] == principal.tenant
 
 
 def command_id_for(principal: Principal, command_id: str) -> str:

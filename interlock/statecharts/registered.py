@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from interlock.engine.chart import Chart
 from interlock.engine.errors import ChartError, InterlockError
 from interlock.engine.loader import parse_chart
+from interlock.engine.machine import Machine
 from interlock.engine.migration_command import MIGRATE
 from interlock.engine.private_fields import has_private
 from interlock.engine.snapshot import Snapshot
@@ -56,6 +58,7 @@ class RegisteredCharts:
         self._texts: Mapping[tuple[str, int], str] = {}
         self._read_at = float("-inf")
         self._parsed: dict[tuple[str, int], Chart] = {}
+        self._machines: dict[tuple[str, int], Machine] = {}
 
     def chart(self, machine: str, version: int) -> Chart:
         """A registered chart. Raises ChartUnknown, and ChartError where it cannot be read here."""
@@ -70,6 +73,13 @@ class RegisteredCharts:
             self._parsed[known] = parse_chart(text, f"{machine}@{version}", functions=self._functions)
         return self._parsed[known]
 
+    def machine(self, machine: str, version: int) -> Machine:
+        """A registered chart, compiled once. Raises as `chart` does."""
+        known = (machine, version)
+        if known not in self._machines:
+            self._machines[known] = Machine(self.chart(machine, version))
+        return self._machines[known]
+
     def latest(self, machine: str) -> Chart:
         """The newest registered version of a machine's chart. Raises MachineUnknown and ChartError."""
         texts = self._current(None)
@@ -77,6 +87,16 @@ class RegisteredCharts:
         if not versions:
             raise MachineUnknown(machine, sorted({name for name, _ in texts}))
         return self.chart(machine, max(versions))
+
+    def versions(self, machine: str) -> list[Chart]:
+        """Every registered version of a machine's chart, the newest first; of the older ones those that can be read
+        here. Raises as `latest` does."""
+        found = [self.latest(machine)]
+        for name, version in sorted(self._current(None), reverse=True):
+            if name == machine and version != found[0].version:
+                with suppress(ChartError):
+                    found.append(self.chart(name, version))
+        return found
 
     def shown(self, snapshot: Snapshot) -> dict[str, Any]:
         """The instance as it may be shown: private context fields cut. Raises as `chart` does."""

@@ -20,6 +20,7 @@ from interlock.engine.decision import decide, fire, hidden
 from interlock.engine.errors import CommandRefused, ErrorClass, InterlockError
 from interlock.engine.expressions import EvaluationError
 from interlock.engine.fencing import Operation
+from interlock.engine.indexing import row_of
 from interlock.engine.keys import Keys, PartitionKeys
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Command, Error, Result, Status, format_time, parse_time, time_to_ms
@@ -467,8 +468,6 @@ class Batch:
         # A snapshot and a history that do not fit together are no ground to build on: see `ForeignData`.
         ops.append(("=LLEN", partition.history(machine, key), before.version if before else 0))
         ops.append(("RPUSH", partition.history(machine, key), *instance.entries))
-        if before is None:
-            ops.append(("ZADD", partition.index(machine), 0, key))
         old_timers = {timer.id: timer for timer in before.timers} if before else {}
         new_timers = {timer.id: timer for timer in now.timers}
         for timer_id in old_timers.keys() - new_timers.keys():
@@ -479,31 +478,29 @@ class Batch:
         self._index(machine, key, before, now)
 
     def _index(self, machine: str, key: str, before: Snapshot | None, now: Snapshot) -> None:
-        old = self._indexes(machine, before, private=True) if before else set()
-        new = self._indexes(machine, now)
-        self._operations += [("ZREM", name, key) for name in sorted(old - new)]
-        self._operations += [("ZADD", name, 0, key) for name in sorted(new - old)]
-
-    def _indexes(self, machine: str, snapshot: Snapshot, *, private: bool = False) -> set[str]:
-        """``private``: with the fields that are not listed by, as older versions of ours did it."""
-        compiled = self.find_machine(machine, snapshot.chart_version)
+        compiled = self._machine_of(now)
         assert compiled is not None
-        return _index_keys(compiled, self.partition, snapshot, private=private)
+        row = row_of(compiled.chart, now)
+        old = self._entries_of(before) if before else set()
+        new = row.entries(self.partition, machine, key)
+        self._operations += [("ZREM", name, member) for name, member in sorted(old - new)]
+        self._operations += [("ZADD", name, 0, member) for name, member in sorted(new - old)]
+        self._operations.append(("HSET", self.partition.rows(machine), key, row.to_bytes()))
+
+    def _entries_of(self, snapshot: Snapshot) -> set[tuple[str, str]]:
+        """What an instance has in the indexes; also by private fields, as versions of ours did that sealed nothing."""
+        compiled = self._machine_of(snapshot)
+        assert compiled is not None
+        chart, partition = compiled.chart, self.partition
+        entries = row_of(chart, snapshot).entries(partition, snapshot.machine, snapshot.key)
+        in_clear = {
+            (partition.field_index(chart.id, name, snapshot.context.get(name)), snapshot.key)
+            for name in chart.index
+            if name not in chart.listed_by
+        }
+        return entries | in_clear
 
 
 def _in_flight(command: Command) -> Error:
     message = f"{command.name} is under way on {command.machine}/{command.key}: wait for its result"
     return Error(ErrorClass.IN_FLIGHT, f"{command.name}_in_flight", message)
-
-
-def _index_keys(machine: Machine, partition: PartitionKeys, snapshot: Snapshot, *, private: bool) -> set[str]:
-    """The index sets that hold an instance at this snapshot."""
-    names: set[str] = set()
-    for path in snapshot.state:
-        parts = path.split(".")
-        names.update(
-            partition.state_index(machine.id, ".".join(parts[:depth])) for depth in range(1, len(parts) + 1)
-        )
-    for name in machine.chart.index if private else machine.chart.listed_by:
-        names.add(partition.field_index(machine.id, name, snapshot.context.get(name)))
-    return names

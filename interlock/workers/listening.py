@@ -1,13 +1,13 @@
 """`listen`: events as they are announced, and copies of them for a receiver on the developer's machine.
 
 Nothing is stored: no subscription, no delivery, no attempt. The outboxes of all partitions are read with one
-blocking read; who stops listening leaves no trace.
+blocking read; who stops listening leaves no trace. A server that goes away is waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -34,6 +34,10 @@ _READ_EVENTS = 100
 _AHEAD = 1000
 """Events that wait for the receiver's answer to an earlier one; the reading waits when there are more."""
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
+_BEGINNING = "0-0"
+_AWAY = (redis.ConnectionError, redis.TimeoutError, OSError)
 SESSION = "listen"
 """What stands for the webhook's id in the message ids of a session."""
 
@@ -53,12 +57,15 @@ class Heard:
 @dataclass(frozen=True, slots=True)
 class Listener:
     """What is to be heard, and what happens then, all of it in the event loop. ``ready``: called once nothing
-    can be missed any more; ``answered``: with the receiver's answer, or its lack."""
+    can be missed any more; ``answered``: with the receiver's answer, or its lack; ``lost``: the server does not
+    answer, with the reason; ``back``: it does again, and whether it still has all that was heard."""
 
     wanted: EventFilter
     ready: Callable[[], None]
     heard: Callable[[Heard], None]
     answered: Callable[[Heard, Attempt], None]
+    lost: Callable[[str], None]
+    back: Callable[[bool], None]
 
 
 def receiver_url(text: str, settings: Settings) -> str:
@@ -77,7 +84,8 @@ async def listen(
 ) -> None:
     """Tell events from now on until it is cancelled; forward them to ``url``, one after the other.
 
-    Raises redis.RedisError.
+    Once it has begun, a server that goes away is waited for, and the events after the last one follow.
+    Raises redis.RedisError where it cannot begin, or the server refuses what is asked.
     """
     async with connect_async(settings, connections=2) as client:
         queue: asyncio.Queue[Heard] = asyncio.Queue(_AHEAD)
@@ -106,7 +114,7 @@ async def _read_all(
 ) -> None:
     ends = await _ends(client, keys)
     listener.ready()
-    async for one in _follow(client, ends):
+    async for one in _follow(client, ends, listener):
         if listener.wanted.wants(one.event):
             listener.heard(one)
             if queue is not None:
@@ -143,19 +151,22 @@ async def _ends(client: redis.asyncio.Redis, keys: Keys) -> dict[str, str]:
         except redis.ResponseError:
             _log.error("foreign_data", key=outbox)
             continue
-        ends[outbox] = last[0][0].decode() if last else "0-0"
+        ends[outbox] = last[0][0].decode() if last else _BEGINNING
     return ends
 
 
-async def _follow(client: redis.asyncio.Redis, ends: dict[str, str]) -> AsyncIterator[Heard]:
+async def _follow(
+    client: redis.asyncio.Redis, ends: dict[str, str], listener: Listener
+) -> AsyncIterator[Heard]:
     """Every event behind ``ends``, as it comes; in order within a partition."""
     while True:
-        places: dict[Any, Any] = dict(ends)
         try:
-            found: Any = await client.xread(places, count=_READ_EVENTS, block=_BLOCK_MS)
-        except redis.ResponseError:
-            if not await _drop_foreign(client, ends):
-                raise
+            found = await _read(client, ends)
+        except redis.AuthenticationError:  # a connection error by its kind, but no waiting helps
+            raise
+        except _AWAY as error:
+            listener.lost(type(error).__name__)
+            listener.back(await _answers_again(client, ends))
             continue
         for outbox, entries in found:
             for entry, fields in entries:
@@ -163,6 +174,60 @@ async def _follow(client: redis.asyncio.Redis, ends: dict[str, str]) -> AsyncIte
                 one = _heard(entry.decode(), fields.get(b"event", b""))
                 if one is not None:
                     yield one
+
+
+async def _read(client: redis.asyncio.Redis, ends: dict[str, str]) -> Any:
+    """The next entries of each outbox that has any; nothing after a while without."""
+    places: dict[Any, Any] = dict(ends)
+    try:
+        return await client.xread(places, count=_READ_EVENTS, block=_BLOCK_MS)
+    except redis.ResponseError:
+        if not await _drop_foreign(client, ends):
+            raise
+        return []
+
+
+async def _answers_again(client: redis.asyncio.Redis, ends: dict[str, str]) -> bool:
+    """Wait until the server answers; whether it still has the entries that were read last.
+
+    Where it lost them (a restart without its data, a replica that was behind), ``ends`` go back to what it has:
+    its next entry may have a smaller id than the last that was read.
+    """
+    for seconds in _pauses():
+        await asyncio.sleep(seconds)
+        try:
+            return await _step_back(client, ends)
+        except redis.AuthenticationError:
+            raise
+        except _AWAY:
+            continue
+    raise AssertionError("the pauses never end")
+
+
+def _pauses() -> Iterator[float]:
+    seconds = _FIRST_PAUSE_SECONDS
+    while True:
+        yield seconds
+        seconds = min(seconds * 2, _LONGEST_PAUSE_SECONDS)
+
+
+async def _step_back(client: redis.asyncio.Redis, ends: dict[str, str]) -> bool:
+    complete = True
+    for outbox, known in list(ends.items()):
+        kind = await client.type(outbox)
+        if kind not in (b"stream", b"none"):
+            continue  # the next read says so
+        # Not its last entry: that may have been trimmed.
+        about: Any = await client.xinfo_stream(outbox) if kind == b"stream" else {}
+        last = about["last-generated-id"].decode() if about else _BEGINNING
+        if _order(last) < _order(known):
+            ends[outbox], complete = last, False
+    return complete
+
+
+def _order(entry: str) -> tuple[int, int]:
+    milliseconds, _, number = entry.partition("-")
+    return int(milliseconds), int(number)
 
 
 async def _drop_foreign(client: redis.asyncio.Redis, ends: dict[str, str]) -> bool:

@@ -1,4 +1,5 @@
-"""Whether an endpoint wants our deliveries: Engage's challenge, asked before a webhook is kept.
+"""Whether an endpoint wants our deliveries: Engage's challenge, asked before a webhook is kept, or its URL, profile
+or secret is changed.
 
 Source: RingCentral's "Registering a Webhook", validation request.
 """
@@ -24,12 +25,12 @@ _OK = 200
 
 
 class EndpointUnverified(InterlockError):
-    """The endpoint did not answer the challenge. Let it answer `hub.challenge`, then add it again."""
+    """The endpoint did not answer the challenge. Let it answer `hub.challenge`, then run the command again."""
 
     def __init__(self, why: str) -> None:
         super().__init__(
             f"the endpoint did not answer the challenge ({why}): it must answer GET with status 200 and "
-            "the value of hub.challenge as its body; then add it again"
+            "the value of hub.challenge as its body; then run this again. Nothing was changed"
         )
 
 

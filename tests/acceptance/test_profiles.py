@@ -24,6 +24,7 @@ def test_an_engage_receiver_is_challenged_and_gets_its_envelope(
     assert receiver.arrived.get(timeout=SECONDS).headers["x-dimelo-secret"] == added["secret"]
     key = uuid.uuid4().hex
     command = {"machine": "intervention", "key": key, "name": "open", "data": {"content_id": "c-1"}}
+    command |= {"actor": {"id": "ann", "kind": "admin"}}  # who opens it has it, which is the second event
     for answer in (204, 200, 200):  # to the first event, which is sent again, and to the second
         receiver.answers.put(answer)
     with deployment.client() as client:
@@ -64,6 +65,57 @@ def test_an_engage_receiver_keeps_the_secret_that_it_has(
     receiver.answers.put(200)
     assert interlock("webhook", "test", added["id"])[0] == 0
     assert receiver.arrived.get(timeout=SECONDS).headers["x-dimelo-secret"] == "dimelo-since-2019!"
+    interlock("webhook", "remove", added["id"])
+
+
+def test_another_secret_of_an_engage_receiver_is_shown_in_a_challenge_first(
+    interlock: Interlock, receiver: Receiver, tmp_path: Path
+) -> None:
+    added = orjson.loads(interlock("webhook", "add", receiver.url, "--profile", "engage", "--json")[1])
+    receiver.arrived.get(timeout=SECONDS)
+    code, out, _ = interlock("webhook", "rotate", added["id"], "--json")
+    rotated = orjson.loads(out)
+    assert code == 0
+    assert rotated["secret"] != added["secret"]
+    assert receiver.arrived.get(timeout=SECONDS).headers["x-dimelo-secret"] == rotated["secret"]
+    file = tmp_path / "secret"
+    file.write_text("dimelo-since-2019!\n")
+    for answer, code in ((500, 1), (200, 0)):
+        receiver.answers.put(answer)
+        done = interlock("webhook", "rotate", added["id"], "--secret-file", str(file), "--json")
+        assert done[0] == code
+        assert receiver.arrived.get(timeout=SECONDS).headers["x-dimelo-secret"] == "dimelo-since-2019!"
+        kept = rotated["secret"] if code else "dimelo-since-2019!"
+        receiver.answers.put(200)
+        assert interlock("webhook", "test", added["id"])[0] == 0
+        assert receiver.arrived.get(timeout=SECONDS).headers["x-dimelo-secret"] == kept
+    interlock("webhook", "remove", added["id"])
+
+
+def test_another_endpoint_of_an_engage_webhook_is_challenged_with_its_secret(
+    interlock: Interlock, receiver: Receiver
+) -> None:
+    added = orjson.loads(interlock("webhook", "add", receiver.url, "--json")[1])
+    receiver.answers.put(404)
+    code, out, err = interlock("webhook", "update", added["id"], "--profile", "engage", "--json")
+    assert (code, out) == (1, "")
+    assert "it answered 404" in err
+    assert receiver.arrived.get(timeout=SECONDS).headers["x-dimelo-secret"] == added["secret"]
+    assert interlock("webhook", "update", added["id"], "--profile", "engage")[0] == 0
+    assert receiver.arrived.get(timeout=SECONDS).headers["x-dimelo-secret"] == added["secret"]
+    assert interlock("webhook", "update", added["id"], "--url", f"{receiver.url}?moved=1")[0] == 0
+    assert receiver.arrived.get(timeout=SECONDS).headers["x-dimelo-secret"] == added["secret"]
+    assert interlock("webhook", "update", added["id"], "--description", "the same endpoint")[0] == 0
+    assert receiver.arrived.empty(), "it is not asked again"
+    interlock("webhook", "remove", added["id"])
+
+
+def test_a_private_key_is_shown_in_no_challenge(interlock: Interlock, receiver: Receiver) -> None:
+    added = orjson.loads(interlock("webhook", "add", receiver.url, "--signature", "ed25519", "--json")[1])
+    code, _, err = interlock("webhook", "update", added["id"], "--profile", "engage")
+    assert code == 4
+    assert "ed25519" in err
+    assert receiver.arrived.empty()
     interlock("webhook", "remove", added["id"])
 
 

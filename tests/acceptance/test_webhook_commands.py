@@ -9,7 +9,7 @@ import orjson
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.acceptance.deployment import Deployment, Receiver
+from tests.acceptance.deployment import Deployment, Interlock, Receiver
 
 SECONDS = 60
 
@@ -152,3 +152,102 @@ def test_what_was_missed_is_sent_again(
     dead = deployment.json("webhook", "deliveries", webhook["id"], "--status", "dead")
     assert dead == {"deliveries": [], "next": None}
     assert deployment.run("webhook", "deliveries", webhook["id"], "--status", "lost").code == 2
+
+
+def test_a_webhook_is_changed_without_another_secret(
+    deployment: Deployment, interlock: Interlock, receiver: Receiver
+) -> None:
+    code, out, _ = interlock("webhook", "add", "http://127.0.0.1:9/", "--events", "thread.*", "--json")
+    added = orjson.loads(out)
+    changes = ("--url", receiver.url, "--events", "ticket.created", "--where", "context.queue == 'de'")
+    code, out, _ = interlock("webhook", "update", added["id"], *changes, "--header", "X-Team: desk", "--json")
+    assert code == 0
+    changed = orjson.loads(out)
+    assert (changed["url"], changed["events"]) == (receiver.url, ["ticket.created"])
+    assert changed["changes"][0]["fields"] == ["url", "events", "where", "headers"]
+    opened(deployment)
+    key = opened(deployment, queue="de")
+    arrived = receiver.arrived.get(timeout=SECONDS)
+    assert Webhook(added["secret"]).verify(arrived.body, arrived.headers)["subject"] == key
+    assert arrived.headers["x-team"] == "desk"
+    [listed] = orjson.loads(interlock("webhook", "list", "--json")[1])["webhooks"]
+    assert listed["updated_at"] == changed["updated_at"] is not None
+    assert changed["updated_at"] in interlock("webhook", "list")[1]
+    interlock("webhook", "remove", added["id"])
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        ((), 2, "--url"),
+        (("--url", "http://10.0.0.1/"), 4, "INTERLOCK_WEBHOOK_ALLOW_CIDRS"),
+        (("--where", "context.qeue == 'de'"), 4, "context.qeue"),
+        (("--machine", "queue"), 4, "context.priority"),
+        (("--profile", "svix"), 4, "use standard, engage"),
+        (("--verify-token", "x", "--description", "y"), 2, "--profile engage"),
+    ],
+)
+def test_a_change_that_cannot_be_changes_nothing(
+    options: tuple[str, ...], code: int, message: str, interlock: Interlock, receiver: Receiver
+) -> None:
+    where = ("--machine", "ticket", "--where", "context.priority == 1")
+    added = orjson.loads(interlock("webhook", "add", receiver.url, *where, "--json")[1])
+    before = interlock("webhook", "list", "--json")[1]
+    done = interlock("webhook", "update", added["id"], *options, "--json")
+    assert (done[0], done[1]) == (code, "")
+    assert message in done[2]
+    assert interlock("webhook", "list", "--json")[1] == before
+    interlock("webhook", "remove", added["id"])
+    assert interlock("webhook", "update", added["id"], "--description", "x")[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--machine", "ticket", "--where", "context.prioritty <= 2"), 4, "Did you mean 'priority'"),
+        (("--where", "context.nobody_has_it == 1"), 4, "context.nobody_has_it"),
+        (("--where", "context.priority <= 2"), 0, ""),
+    ],
+)
+def test_an_expression_is_checked_against_the_charts(
+    options: tuple[str, ...], code: int, message: str, interlock: Interlock, receiver: Receiver
+) -> None:
+    done = interlock("webhook", "add", receiver.url, *options, "--json")
+    assert done[0] == code, done
+    assert message in done[2]
+    for one in orjson.loads(interlock("webhook", "list", "--json")[1])["webhooks"]:
+        assert code == 0
+        interlock("webhook", "remove", one["id"])
+
+
+def test_what_is_found_foreign_is_told_beside_the_json(
+    deployment: Deployment, interlock: Interlock, receiver: Receiver
+) -> None:
+    with deployment.client() as client:
+        client.hset("interlock:charts", "no chart of ours", "x")
+        code, out, err = interlock(
+            "webhook", "add", receiver.url, "--where", "context.priority == 1", "--json"
+        )
+        client.hdel("interlock:charts", "no chart of ours")
+    assert code == 0
+    assert "foreign_data" in err
+    interlock("webhook", "remove", orjson.loads(out)["id"])
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--events", "ticket.*.x"), 4, "no event filter"),
+        (("--since", "1h", "--until", "2h"), 2, "not after --since"),
+        (("\udcff",), 3, "no delivery"),
+        (("--status", "lost"), 2, "--status is one of"),
+    ],
+)
+def test_sending_again_refuses_what_means_nothing(
+    options: tuple[str, ...], code: int, message: str, interlock: Interlock, receiver: Receiver
+) -> None:
+    added = orjson.loads(interlock("webhook", "add", receiver.url, "--json")[1])
+    done = interlock("webhook", "redeliver", added["id"], *options, "--json")
+    assert (done[0], done[1]) == (code, "")
+    assert message in done[2]
+    interlock("webhook", "remove", added["id"])

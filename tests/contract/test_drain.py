@@ -16,6 +16,7 @@ import redis
 from interlock.engine import fencing
 from interlock.engine.decision import replay
 from interlock.engine.messages import Result
+from interlock.engine.queries import Query
 from interlock.workers import batch as batch_module
 from tests.contract.desk import Desk
 
@@ -292,8 +293,8 @@ def test_an_instance_is_listed_by_state_by_field_and_page_by_page(desk: Desk) ->
         if cursor is None:
             break
     assert seen == [f"T-{number:02}" for number in range(25)]
-    assert [s.key for s in desk.store.page("ticket", state="open.assigned").instances] == ["T-03"]
-    assert len(desk.store.page("ticket", state="open", where={"queue": "odd"}).instances) == 12
+    assert [s.key for s in desk.store.page(Query("ticket", states=["open.assigned"])).instances] == ["T-03"]
+    assert len(desk.store.page(Query("ticket", states=["open"], where={"queue": ["odd"]})).instances) == 12
     assert desk.store.counts(desk.catalog.only.chart) == {"open": 25, "open.queued": 24, "open.assigned": 1}
 
 

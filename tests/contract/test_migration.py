@@ -111,8 +111,8 @@ def test_a_move_is_committed_recorded_announced_and_listed_anew(desk: Desk) -> N
     keys = desk.keys.of_instance("ticket", "taken")
     assert desk.client.zscore(keys.state_index("ticket", "taken"), "taken") is None
     assert desk.client.zscore(keys.state_index("ticket", "held"), "taken") == 0
-    assert desk.client.zscore(keys.field_index("ticket", "queue", "billing"), "taken") is None
-    assert desk.client.zscore(keys.field_index("ticket", "team", "billing"), "taken") == 0
+    assert desk.client.zscore(keys.order_index("ticket", "queue"), "4billing\0taken") is None
+    assert desk.client.zscore(keys.order_index("ticket", "team"), "4billing\0taken") == 0
     assert desk.send("taken", "close", id="c")["state"] == ["closed"]
 
 

@@ -17,6 +17,7 @@ from interlock.engine.loader import parse_chart
 from interlock.engine.messages import format_time
 from interlock.engine.migration_command import MIGRATE, first_chart_version, replay_versions
 from interlock.engine.publishing import Publisher
+from interlock.engine.queries import Query
 from interlock.engine.sealing import PREFIX, Place
 from interlock.engine.secrets import SecretKeyWrong
 from interlock.engine.settings import Settings
@@ -25,11 +26,13 @@ from interlock.engine.store import Store
 from interlock.engine.stored_forms import stored_snapshot
 from interlock.statecharts.catalog import Catalog
 from interlock.statecharts.moves import apply_moves
+from interlock.statecharts.registered import RegisteredCharts
 from interlock.statecharts.sealed_commands import CommandSealer
 from interlock.workers import invoker as invoker_module
 from interlock.workers.drain import Drainer
 from interlock.workers.invoker import Invoker
 from interlock.workers.processes import register_charts
+from interlock.workers.reindex import Reindex
 from tests.charting import compile_chart
 from tests.contract.desk import Desk
 from tests.stored import values
@@ -350,10 +353,23 @@ def test_a_field_that_becomes_public_is_stored_in_clear_and_one_that_becomes_pri
 
 def test_who_lists_by_a_private_field_finds_no_key_of_its_value(desk: Desk) -> None:
     desk.send("T-1", "open", data={"pin": CANARY, "title": "shown"})
+    keys = desk.keys.of_instance("ticket", "T-1")
+    assert desk.client.zscore(keys.order_index("ticket", "title"), "4shown\0T-1") == 0
     names = [key.decode() for key in desk.client.keys("*")]
-    assert any('title="shown"' in name for name in names)
-    assert not any(":pin=" in name for name in names)
+    assert not any(":pin=" in name or name.endswith(":by:pin") for name in names)
+    row = orjson.loads(desk.client.hget(keys.rows("ticket"), "T-1"))
+    assert [name for name in row[3] if not name.startswith("$")] == ["title"]
     assert desk.catalog.only.chart.listed_by == ("title",)
+
+
+def test_a_public_text_that_looks_sealed_is_listed_by_as_it_is(desk: Desk) -> None:
+    publisher(desk).publish("ticket", "T-1", "open", {"title": f"{PREFIX}AAAA"})
+    desk.work()
+    register_charts(desk.store, Catalog([desk.catalog.only.chart]))
+    found = desk.store.page(Query("ticket", where={"title": [f"{PREFIX}AAAA"]})).instances
+    assert [each.key for each in found] == ["T-1"]
+    differences = Reindex(desk.store, RegisteredCharts(desk.store).chart).run()
+    assert (differences.found, differences.skipped, differences.instances) == (0, 0, 1)
 
 
 def test_a_command_that_may_be_published_in_clear_may_be_published_sealed_too(

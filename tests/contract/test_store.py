@@ -11,9 +11,10 @@ import redis
 
 from interlock.engine.errors import InterlockError
 from interlock.engine.publishing import Publisher
+from interlock.engine.queries import InvalidCursor, Query
 from interlock.engine.settings import Settings
 from interlock.engine.snapshot import CorruptSnapshot
-from interlock.engine.store import ForeignDeployment, InvalidCursor, Store
+from interlock.engine.store import ForeignDeployment, Store
 from tests.contract.desk import Desk
 
 
@@ -59,7 +60,9 @@ def test_one_broken_snapshot_is_left_out_of_a_list_and_named_when_it_is_asked_fo
     desk: Desk, damage: Callable[[Desk], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     damage(desk)
-    assert [found.key for found in desk.store.page("ticket", where={"queue": "general"}).instances] == [
+    assert [
+        found.key for found in desk.store.page(Query("ticket", where={"queue": ["general"]})).instances
+    ] == [
         "T-1",
         "T-3",
     ]

@@ -21,6 +21,7 @@ from tests.integration.http_client import (
     environment,
     start,
     url_in,
+    wait_until,
 )
 
 
@@ -41,7 +42,7 @@ def make_desk(redis_client: redis.Redis, valkey_url: str, tmp_path: Path) -> Cal
 def _wait_for_charts(client: redis.Redis) -> None:
     """Until the worker has registered its charts: what is asked before is an unknown machine."""
     until = time.monotonic() + 60
-    while not any(name.startswith(b"parcel") for name in client.hkeys(KEYS.charts)):
+    while not {b"parcel@1", b"workbin@1"} <= set(client.hkeys(KEYS.charts)):
         assert time.monotonic() < until, "the worker registers no chart"
         time.sleep(0.01)
 
@@ -62,6 +63,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             url = url_in(log, processes[0])
             _wait_for_charts(client)
             admin = Client(url, tokens.create(client, KEYS, "admin", id="root")["token"])
+            wait_until(lambda: admin.command("workbin/any", "define", wait=5).status == 200, 60)
             yield Gateway(url, client, environ, admin)
             for process in processes:
                 process.send_signal(signal.SIGTERM)

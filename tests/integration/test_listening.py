@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,6 +19,7 @@ from delivery_desk import Desk
 from hostile_receiver import Receiver, answer, hang
 
 from interlock.engine.delivery_log import Attempt
+from interlock.engine.embedded import EmbeddedServer
 from interlock.engine.event_filters import EventFilter
 from interlock.workers import listening
 from interlock.workers.listening import Heard, Listener
@@ -27,6 +31,8 @@ class Ear:
 
     heard: list[str] = field(default_factory=list)
     attempts: list[tuple[str, Attempt]] = field(default_factory=list)
+    outages: list[str | bool] = field(default_factory=list)
+    """What was told of the server: why it does not answer, then whether it came back complete."""
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def wait(self, done: Callable[[], bool], seconds: float = 15) -> None:
@@ -49,8 +55,13 @@ def listening_to(desk: Desk, url: str | None = None, kind: str = "*") -> Iterato
             ear.attempts.append((one.id, attempt))
             ear.changed.notify_all()
 
+    def told(what: str | bool) -> None:
+        with ear.changed:
+            ear.outages.append(what)
+            ear.changed.notify_all()
+
     loop = asyncio.new_event_loop()
-    listener = Listener(EventFilter((kind,)), ready.set, heard, answered)
+    listener = Listener(EventFilter((kind,)), ready.set, heard, answered, told, told)
     task = loop.create_task(listening.listen(desk.settings, desk.keys, listener, url=url, secret=b"s" * 32))
 
     def run() -> None:
@@ -139,3 +150,55 @@ def test_nothing_is_left_behind(desk: Desk) -> None:
         announce(desk, ["e-1"])
         ear.wait(lambda: len(ear.attempts) == 1)
         assert set(desk.client.scan_iter()) - before <= {desk.keys.partition(0).outbox.encode()}
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A server that a test may take away."""
+    with EmbeddedServer(tmp_path / "data", appendfsync="always") as server:
+        yield server
+
+
+def kill(server: EmbeddedServer) -> None:
+    os.kill(server.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
+
+
+def test_a_server_that_goes_away_is_waited_for_and_nothing_is_missed(
+    own_server: EmbeddedServer, tmp_path: Path
+) -> None:
+    with redis.Redis.from_url(own_server.url) as client, Receiver() as receiver:
+        desk = Desk.open(client, own_server.url, tmp_path)
+        with listening_to(desk, receiver.url("/hook")) as ear:
+            for outage in range(2):
+                announce(desk, [f"before-{outage}"])
+                ear.wait(lambda: len(ear.heard) == 2 * outage + 1)  # noqa: B023 - called at once
+                kill(own_server)
+                ear.wait(lambda: len(ear.outages) == 2 * outage + 1)  # noqa: B023
+                own_server.restart()
+                announce(desk, [f"after-{outage}"])
+                ear.wait(lambda: len(ear.heard) == 2 * outage + 2)  # noqa: B023
+            ear.wait(lambda: len(ear.attempts) == 4)
+            assert ear.heard == ["before-0", "after-0", "before-1", "after-1"]
+            assert [one for one, _ in ear.attempts] == ear.heard
+            assert ear.outages[1::2] == [True, True], "it had all that was heard"
+            assert [bool(why) for why in ear.outages[::2]] == [True, True]
+
+
+def test_a_server_that_lost_its_data_is_followed_from_where_it_is(
+    own_server: EmbeddedServer, tmp_path: Path
+) -> None:
+    with redis.Redis.from_url(own_server.url) as client:
+        desk = Desk.open(client, own_server.url, tmp_path)
+        with listening_to(desk) as ear:
+            outbox = desk.keys.partition(0).outbox
+            # As of a server whose clock is ahead of the one that follows it.
+            client.xadd(outbox, {"event": b'{"id":"e-1","type":"t.a"}'}, id="99999999999999-0")
+            ear.wait(lambda: ear.heard == ["e-1"])
+            kill(own_server)
+            ear.wait(lambda: len(ear.outages) == 1)
+            shutil.rmtree(own_server.data_dir / "appendonlydir")
+            own_server.restart()
+            ear.wait(lambda: ear.outages[1:] == [False])
+            announce(desk, ["e-2"])
+            ear.wait(lambda: ear.heard == ["e-1", "e-2"])

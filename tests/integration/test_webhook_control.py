@@ -15,7 +15,14 @@ from delivery_desk import Desk
 from hostile_receiver import Receiver, Request, answer, hang
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from interlock.engine import breaker, delivery_log, redelivery, subscriptions, webhook_health
+from interlock.engine import (
+    breaker,
+    delivery_log,
+    redelivery,
+    subscription_changes,
+    subscriptions,
+    webhook_health,
+)
 from interlock.engine.breaker import HEALTHY, BreakerState, Health
 from interlock.engine.delivery_log import DeliveryStatus
 from interlock.engine.signing import message_id
@@ -43,14 +50,16 @@ def test_receivers_with_the_old_the_new_and_both_secrets_verify_during_a_rotatio
     webhook, old = desk.subscribe(receiver.url("/hook", answer(500), answer(200)))
     desk.tell("T-1", 1)
     desk.deliver(shift_seconds=0.4)
-    _, new = subscriptions.rotate(desk.client, desk.keys, desk.settings, webhook.id, grace_seconds=3600)
+    _, new = subscription_changes.rotate(
+        desk.client, desk.keys, desk.settings, webhook.id, grace_seconds=3600
+    )
     desk.deliver_until(desk.settled(webhook))
     before, during = receiver.requests[0], receiver.requests[-1]
     assert before.headers["webhook-id"] == during.headers["webhook-id"]
     assert (verifies(old, before), verifies(new, before)) == (True, False)
     assert (verifies(old, during), verifies(new, during)) == (True, True)
     assert len(during.headers["webhook-signature"].split()) == 2
-    subscriptions.rotate(desk.client, desk.keys, desk.settings, webhook.id, grace_seconds=0)
+    subscription_changes.rotate(desk.client, desk.keys, desk.settings, webhook.id, grace_seconds=0)
     desk.tell("T-1", 2)
     desk.deliver()
     after = receiver.requests[-1]
@@ -69,7 +78,9 @@ def test_each_attempt_has_a_fresh_timestamp(make_desk: Callable[..., Desk], rece
 def test_a_webhook_with_a_key_pair_signs_v1a(make_desk: Callable[..., Desk], receiver: Receiver) -> None:
     desk = make_desk()
     webhook, _ = desk.subscribe(receiver.url("/hook"), signature="ed25519")
-    changed, _ = subscriptions.rotate(desk.client, desk.keys, desk.settings, webhook.id, grace_seconds=3600)
+    changed, _ = subscription_changes.rotate(
+        desk.client, desk.keys, desk.settings, webhook.id, grace_seconds=3600
+    )
     desk.tell("T-1", 1)
     desk.deliver()
     [request] = receiver.requests
@@ -161,6 +172,32 @@ def test_a_reply_is_kept_by_its_beginning(make_desk: Callable[..., Desk], receiv
     assert set(attempt) == {"at", "status", "duration_ms", "error", "reply"}
     assert attempt["reply"].startswith("no such \ufffd[31mqueue\ufffdx")
     assert len(attempt["reply"]) == 1024
+
+
+@pytest.mark.parametrize("profile", ["standard", "sunshine"])
+def test_secrets_that_an_endpoint_repeats_are_not_kept(
+    profile: str, make_desk: Callable[..., Desk], receiver: Receiver
+) -> None:
+    async def repeats(writer: Any) -> None:
+        sent = receiver.requests[-1].headers
+        secrets = {name: sent.get(name) for name in ("authorization", "x-api-key", "x-team")}
+        body = orjson.dumps({"message": "no such queue", "headers": secrets, "token": "canary-7"})
+        writer.write(b"HTTP/1.1 422 X\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+
+    desk = make_desk(webhook_retry_schedule="")
+    webhook, secret = desk.subscribe(
+        receiver.url("/hook", repeats), profile=profile, headers=["Authorization: Bearer canary-7"]
+    )
+    desk.tell("T-1", 1)
+    desk.deliver()
+    assert receiver.requests[-1].headers.get("x-api-key") == (secret if profile == "sunshine" else None)
+    [one] = desk.log(webhook)
+    assert "no such queue" in one["attempts"][0]["reply"]
+    stored = b"".join(desk.client.dump(key) or b"" for key in desk.client.scan_iter())
+    for canary in ("canary-7", secret):
+        assert canary not in str(one)
+        assert canary.encode() not in stored
 
 
 def test_an_answer_may_stop_the_retries(make_desk: Callable[..., Desk], receiver: Receiver) -> None:

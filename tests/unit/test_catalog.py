@@ -31,6 +31,8 @@ def test_the_shipped_charts_are_there() -> None:
     assert [chart.id for chart in catalog.charts] == [
         "agent",
         "board",
+        "content",
+        "conversation",
         "interaction",
         "intervention",
         "leg",
@@ -38,6 +40,7 @@ def test_the_shipped_charts_are_there() -> None:
         "switchboard",
         "thread",
         "ticket",
+        "workbin",
     ]
 
 

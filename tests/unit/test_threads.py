@@ -214,3 +214,14 @@ def test_a_thread_never_has_two_open_interventions(
     assert (made.state(THREAD) == ["engaged"]) == (opened != set())
     assert opened <= {made.context(THREAD)["intervention"]}
     made.check_replay()
+
+
+def test_an_imported_content_is_a_message_on_its_thread() -> None:
+    made = Desk()
+    written = {"thread": KEY, "body": "Hello", **WHO}
+    made.send("content/m1", "import", written)
+    assert made.state(THREAD) == ["free"]
+    assert made.event_types(THREAD) == ["thread.message_received"]
+    made.send("content/m2", "import", {**written, "deliver": False})
+    assert made.event_types(THREAD) == ["thread.message_received"], "its intervention was told already"
+    assert made.refusals == []

@@ -13,12 +13,13 @@ import redis
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from interlock.engine import subscriptions, webhook_signatures
+from interlock.engine import subscription_changes, subscriptions, webhook_signatures
 from interlock.engine.keys import Keys
 from interlock.engine.secrets import SecretKeyWrong, load_key
 from interlock.engine.settings import Settings
 from interlock.engine.signing import SecretInvalid, parse_secret
-from interlock.engine.subscriptions import MAX_SECRETS, SubscriptionInvalid
+from interlock.engine.subscription_changes import MAX_SECRETS
+from interlock.engine.subscriptions import SubscriptionInvalid
 from interlock.engine.webhook_headers import HeaderInvalid, bound_to, parse_headers
 from interlock.engine.webhook_rates import RateInvalid, interval_us
 from interlock.workers import rates
@@ -123,7 +124,7 @@ def test_where_the_rates_key_is_somebody_elses_the_rate_is_kept_from_now_on(any_
 
 def test_after_a_rotation_old_new_and_both_verify(fake_client: redis.Redis, settings: Settings) -> None:
     made, old = subscriptions.add(fake_client, KEYS, settings, URL)
-    changed, new = subscriptions.rotate(fake_client, KEYS, settings, made.id, 3600)
+    changed, new = subscription_changes.rotate(fake_client, KEYS, settings, made.id, 3600)
     now = datetime.now(UTC)
     key = load_key(settings)
     assert changed.signing_secrets(key, now) == [parse_secret(new), parse_secret(old)]
@@ -134,7 +135,7 @@ def test_after_a_rotation_old_new_and_both_verify(fake_client: redis.Redis, sett
 
 def test_without_grace_the_old_secret_ends_at_once(fake_client: redis.Redis, settings: Settings) -> None:
     made, _ = subscriptions.add(fake_client, KEYS, settings, URL)
-    changed, new = subscriptions.rotate(fake_client, KEYS, settings, made.id, 0)
+    changed, new = subscription_changes.rotate(fake_client, KEYS, settings, made.id, 0)
     assert changed.signing_secrets(load_key(settings), datetime.now(UTC)) == [parse_secret(new)]
 
 
@@ -142,11 +143,11 @@ def test_a_second_rotation_prolongs_no_secret_and_keeps_a_few(
     fake_client: redis.Redis, settings: Settings
 ) -> None:
     made, _ = subscriptions.add(fake_client, KEYS, settings, URL)
-    first, _ = subscriptions.rotate(fake_client, KEYS, settings, made.id, 60)
-    second, _ = subscriptions.rotate(fake_client, KEYS, settings, made.id, 3600)
+    first, _ = subscription_changes.rotate(fake_client, KEYS, settings, made.id, 60)
+    second, _ = subscription_changes.rotate(fake_client, KEYS, settings, made.id, 3600)
     assert second.secrets[2].expires_at == first.secrets[1].expires_at
     for _ in range(10):
-        last, _ = subscriptions.rotate(fake_client, KEYS, settings, made.id, 3600)
+        last, _ = subscription_changes.rotate(fake_client, KEYS, settings, made.id, 3600)
     assert len(last.secrets) == MAX_SECRETS
 
 

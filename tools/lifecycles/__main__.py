@@ -1,8 +1,9 @@
-"""Writes the pages: ``python -m tools.lifecycles`` (`make docs`)."""
+"""Writes the pages, and the picture in the README: ``python -m tools.lifecycles`` (`make docs`)."""
 
 from __future__ import annotations
 
-from tools.lifecycles.pages import DIRECTORY, pages
+from tools.lifecycles.pages import DIRECTORY, PICTURE, pages, picture
 
 for name, text in pages().items():
     (DIRECTORY / name).write_text(text, encoding="utf-8")
+PICTURE.write_bytes(picture())

@@ -38,7 +38,7 @@ def raise_rows(machine: Machine) -> list[Row]:
     """Every delayed `raise`, with where it is begun and where `cancel` stops it."""
     begun: dict[tuple[str, str, str], list[str]] = {}
     stopped: dict[str, list[str]] = {}
-    for place, action in _actions(machine.chart.root):
+    for place, action in actions_of(machine.chart.root):
         if isinstance(action, Raise) and action.delay:
             begun.setdefault((action.event, delay_words(action.delay), action.id), []).append(place)
         elif isinstance(action, Cancel):
@@ -78,7 +78,7 @@ def _places(places: list[str]) -> str:
     return lines(dict.fromkeys(places))
 
 
-def _actions(root: StateDef) -> Iterator[tuple[str, Action]]:
+def actions_of(root: StateDef) -> Iterator[tuple[str, Action]]:
     """Every action of the chart, with the state it stands in and what runs it."""
     for state in root.walk():
         where = state_cell(state.path)

@@ -26,7 +26,7 @@ command and field named here with the charts.
 The charts hold the rules; a vendor's own names, bodies and HTTP statuses are put around them by whoever speaks that
 vendor's dialect, and do not change what is allowed. In the tables: *command* and *data* are sent to a chart, *field* is
 kept by an instance, *key of* is the instance's name, *read* shows instances (one, or a list by an index), *computed* is
-made of what is kept whenever it is shown.
+made of what is kept whenever it is shown. How Engage's own API is answered: [engage.md](../engage.md).
 """
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from interlock.engine.chart import CommandDef
+from interlock.engine.chart import CommandDef, Requirement
+from interlock.engine.errors import ErrorClass
 from interlock.engine.machine import Machine
 from tools.lifecycles.cells import (
     check_words,
@@ -50,19 +51,28 @@ def _rows(machine: Machine, command: CommandDef) -> Iterator[Row]:
                 yield (state_cell(node.path), guards, refused, outcome_cell(definition), *follow_cells(found))
 
 
+def _check(row: Requirement) -> tuple[str, str]:
+    return check_words(row), refusal_words(row.error_class, row.code, row.message)
+
+
 def _everywhere(command: CommandDef) -> Row | None:
-    """What is checked whatever the state: one at a time, who may, and the command's own requirements."""
-    guards, refusals = [], []
+    """What is checked whatever the state: one at a time, who may, and the command's own requirements.
+
+    Of an exclusive command the rows of the class not_found go before the slot (`decision.hidden`).
+    """
+    hidden = [row for row in command.require if command.exclusive and row.error_class == ErrorClass.NOT_FOUND]
+    checks = [_check(row) for row in hidden]
     if command.exclusive:
-        guards.append(f"no other {code(command.name)} of it is queued or running")
-        refusals.append(refusal_words("in_flight", f"{command.name}_in_flight", ""))
+        one = f"no other {code(command.name)} of it is queued or running"
+        checks.append((one, refusal_words("in_flight", f"{command.name}_in_flight", "")))
     if command.by:
-        guards.append(f"the actor is one of {codes(command.by)}")
-        refusals.append(refusal_words("forbidden", "actor_kind", ""))
-    guards += [check_words(row) for row in command.require]
-    refusals += [refusal_words(row.error_class, row.code, row.message) for row in command.require]
-    if not guards:
+        checks.append(
+            (f"the actor is one of {codes(command.by)}", refusal_words("forbidden", "actor_kind", ""))
+        )
+    checks += [_check(row) for row in command.require if row not in hidden]
+    if not checks:
         return None
+    guards, refusals = ([*each] for each in zip(*checks, strict=True))
     numbers = [f"{number}. " if len(guards) > 1 else "" for number in range(1, len(guards) + 1)]
     return (
         FIRST,

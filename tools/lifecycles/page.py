@@ -22,13 +22,14 @@ KINDS = {
 }
 
 
-def chart_page(chart: Chart, operations: Mapping[str, Sequence[str]]) -> str:
-    """The page as text. ``operations``: by command, the operations of the seeds that it serves."""
-    return "\n".join(_lines(chart, operations)) + "\n"
+def chart_page(machine: Machine, operations: Mapping[str, Sequence[str]]) -> str:
+    """The page as text, with the rules of the policy that follow its events. ``operations``: by command, the
+    operations of the seeds that it serves."""
+    return "\n".join(_lines(machine, operations)).rstrip() + "\n"
 
 
-def _lines(chart: Chart, operations: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    machine = Machine(chart)
+def _lines(machine: Machine, operations: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    chart = machine.chart
     yield from (f"# {chart.id}", "", prose(chart.description), "")
     file = Path(chart.mark.file).name
     yield f"Made of `interlock/statecharts/{file}` by `make docs`: change the chart, not this page."
@@ -51,6 +52,9 @@ def _lines(chart: Chart, operations: Mapping[str, Sequence[str]]) -> Iterator[st
     head = ("Seed operation", "Command", "In state", "Guards, in order", "Refused", "Then", "Events", "Sends")
     yield from (*table(head, operation_rows(machine, operations)), "")
     yield from _by_itself(machine)
+    if rules := [*_rule_rows(machine)]:
+        yield from ("## Rules that follow its events", "", _ABOUT_RULES, "")
+        yield from (*table(("Event", "When", "Sends", "What it is"), rules), "")
 
 
 def _by_itself(machine: Machine) -> Iterator[str]:
@@ -82,13 +86,20 @@ _ABOUT_STEPS = (
 )
 
 
+_ABOUT_RULES = (
+    "They stand in the policy, not in this chart; another policy has others "
+    "([charts.md](../charts.md#between-lifecycles))."
+)
+
+
 def _about_operations(chart: Chart) -> Iterator[str]:
     yield (
-        "The rows *first* are checked before all others, wherever the instance is. Then the innermost state that knows "
-        "the command decides (*any state*: the chart itself), and of its rows the first whose *if* holds; its other "
-        "guards are checked one after the other, and the first that does not hold refuses the command with the class, "
-        "the code and the message beside it. *Then* says where it leads, and which events it raises within the same "
-        "step. Events and sends in *italics* follow in some cases only. "
+        "The rows *first* are checked before all others, wherever the instance is. Then the innermost state that "
+        "knows the command decides, by the first of its rows whose *if* holds; where none does, the state around it is "
+        "asked, last the chart itself (*any state*). The other guards of that row are checked one after the other, and "
+        "the first that does not hold refuses the command with the class, the code and the message beside it. *Then* "
+        "says where it leads, and which events it raises within the same step. "
+        "Events and sends in *italics* follow in some cases only. "
         f"A step that announces nothing is told as `{chart.id}.updated`, a first one as `{chart.id}.created`."
     )
     yield ""
@@ -99,6 +110,16 @@ def _about_operations(chart: Chart) -> Iterator[str]:
         "After that, where no row is for its state: `not_accepted` `not_accepted`, in a final one `not_accepted` "
         "`settled`."
     )
+
+
+def _rule_rows(machine: Machine) -> Iterator[tuple[str, str, str, str]]:
+    for event, rules in machine.rules.items():
+        for rule in rules:
+            when = code(rule.when.source) if rule.when else ""
+            sends = lines(
+                f"{code(f'{send.machine} {send.command}')} to {code(send.key.source)}" for send in rule.send
+            )
+            yield code(event), when, sends, prose(rule.description)
 
 
 def _below(chart: Chart) -> list[StateDef]:

@@ -1,17 +1,20 @@
-"""All pages of ``docs/lifecycles``, by file name."""
+"""All pages of ``docs/lifecycles``, by file name; and the README's picture."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from interlock.engine.diagrams import draw
 from interlock.statecharts.catalog import Catalog
 from tools.lifecycles.comparison import comparison_page
-from tools.lifecycles.markdown import prose, table
+from tools.lifecycles.index import index_page
 from tools.lifecycles.page import chart_page
 from tools.lifecycles.seeds import operations_by_command, problems, read_seeds
 
 DIRECTORY = Path(__file__).parents[2] / "docs" / "lifecycles"
 SEEDS = DIRECTORY / "seeds.yaml"
+PICTURE = DIRECTORY.parent / "img" / "ticket.svg"
+"""The picture in the README."""
 
 
 def pages() -> dict[str, str]:
@@ -19,24 +22,23 @@ def pages() -> dict[str, str]:
 
     Raises ValueError where the seeds name what no chart has.
     """
-    charts = {chart.id: chart for chart in Catalog.load().charts}
+    catalog = Catalog.load()
+    machines = {chart.id: machine for chart in catalog.charts if (machine := catalog.machine(chart.id))}
+    charts = {name: machine.chart for name, machine in machines.items()}
     seeds = read_seeds(SEEDS)
     if wrong := problems(seeds, charts):
         raise ValueError("\n".join(wrong))
     made = {
-        f"{name}.md": chart_page(chart, operations_by_command(seeds, name)) for name, chart in charts.items()
+        f"{name}.md": chart_page(machine, operations_by_command(seeds, name))
+        for name, machine in machines.items()
     }
-    rows = [(f"[{name}]({name}.md)", prose(chart.description)) for name, chart in charts.items()]
-    made["README.md"] = "\n".join(
-        (
-            "# The lifecycles",
-            "",
-            "One page a shipped chart, made of the chart by `make docs`; and [the four source documents beside what is "
-            "here](comparison.md).",
-            "",
-            *table(("Chart", "What it is"), rows),
-            "",
-        )
-    )
+    made["README.md"] = index_page(machines)
     made["comparison.md"] = comparison_page(seeds)
     return made
+
+
+def picture() -> bytes:
+    """The ticket's states and commands as SVG. Where its boxes stand depends on the version of Graphviz."""
+    machine = Catalog.load().machine("ticket")
+    assert machine is not None
+    return draw(machine.chart, "svg", brief=True)

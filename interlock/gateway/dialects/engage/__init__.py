@@ -1,11 +1,22 @@
-"""Engage Digital's API at ``/engage/1.0``."""
+"""Engage Digital's API at ``/engage/1.0``: interventions, the contents they are opened on, virtual agents."""
+
+from __future__ import annotations
 
 from fastapi import APIRouter
 
+from interlock.gateway.dialects.engage import bots, contents, interventions
 from interlock.gateway.dialects.engage.errors import envelope
+from interlock.gateway.dialects.engage.words import errors
+
+__all__ = ["PREFIXES", "envelope", "router"]
 
 PREFIXES = ("/engage/1.0",)
 
-router = APIRouter(tags=["engage"])
-
-__all__ = ["PREFIXES", "envelope", "router"]
+router = APIRouter(
+    prefix=PREFIXES[0],
+    tags=["engage"],
+    responses=errors(400, 401, 403, 413, 415, 422, 429, 500, 503),
+)
+router.include_router(interventions.router)
+router.include_router(contents.router)
+router.include_router(bots.router)

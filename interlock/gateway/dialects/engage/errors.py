@@ -1,32 +1,85 @@
-"""Engage's answers to what goes wrong: ``{"error", "message", "status"}``."""
+"""What Engage's clients are told when something is refused: ``{error, message, status}``.
+
+The vendor documents statuses, and of the identifiers one alone (`rate_limit_exceeded`); the others follow the words
+of HTTP. What stands in the chart's refusal is the message.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from fastapi import Response
 
-from interlock.gateway.answers import answer
-from interlock.gateway.problems import DialectError, Problem
+from interlock.engine.errors import ErrorClass
+from interlock.gateway.dialects.engage.answering import answer
+from interlock.gateway.problems import Problem
 
-_IDENTIFIERS = {429: "rate_limit_exceeded"}
-"""What the documents name."""
+IDENTIFIERS = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+    422: "unprocessable_entity",
+    429: "rate_limit_exceeded",
+    500: "internal_server_error",
+    503: "service_unavailable",
+}
+"""Engage's ``error`` of each status."""
 
+_BY_CLASS = {
+    ErrorClass.NOT_FOUND: 404,
+    ErrorClass.FORBIDDEN: 403,
+    ErrorClass.IN_FLIGHT: 409,
+    ErrorClass.STALE_VERSION: 409,
+    ErrorClass.MALFORMED: 422,
+    ErrorClass.INVALID_DATA: 422,
+    ErrorClass.ID_REUSED: 422,
+    ErrorClass.INVALID_TARGET: 422,
+    ErrorClass.TOO_LARGE: 413,
+    ErrorClass.TOO_BUSY: 503,
+    ErrorClass.EXPIRED: 503,
+    ErrorClass.UNKNOWN_MACHINE: 503,
+    ErrorClass.UNKNOWN_COMMAND: 503,
+    ErrorClass.GUARD_ERROR: 500,
+    ErrorClass.INTERNAL: 500,
+}
+"""Status of each class of refusal; the others say that the state stands against it."""
 
-class EngageError(DialectError):
-    """Ends a request. ``identifier``: a stable word for programs."""
-
-    def __init__(
-        self, status: int, identifier: str, message: str, headers: dict[str, str] | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status, self.identifier, self.message = status, identifier, message
-        self.headers = headers or {}
-
-    def response(self) -> Response:
-        body = {"error": self.identifier, "message": self.message, "status": self.status}
-        return answer(body, self.status, self.headers)
+_GONE = ("cancelled",)
 
 
 def envelope(problem: Problem) -> Response:
-    """A problem in Engage's words."""
-    identifier = _IDENTIFIERS.get(problem.status, problem.code)
-    return EngageError(problem.status, identifier, problem.detail, problem.headers).response()
+    """A problem as Engage answers it."""
+    body = {
+        "error": IDENTIFIERS.get(problem.status, problem.code),
+        "message": problem.detail,
+        "status": problem.status,
+    }
+    return answer(body, problem.status, problem.headers)
+
+
+def refusal(result: Mapping[str, Any], by_state: int) -> Problem:
+    """What a refused command is answered. ``by_state``: the status that says that the state stands against it."""
+    error = result["error"]
+    if error["class"] == ErrorClass.MALFORMED and error["details"].get("field") == "key":
+        return Problem(404, "not_found", "No intervention has such an id. Check it.")
+    if any(name in _GONE for name in result["state"] or ()):
+        return Problem(404, "not_found", "It was cancelled, so there is no such intervention any more.")
+    status = _BY_CLASS.get(error["class"], by_state)
+    headers = {"Retry-After": "2"} if status == 503 else None
+    return Problem(status, error["code"], error["message"], headers=headers)
+
+
+def not_found(kind: str, key: str) -> Problem:
+    """404, the same for what does not exist and for what may not be read."""
+    return Problem(404, "not_found", f"There is no {kind} {key[:64]!r} for you. Check its id.")
+
+
+def unprocessable(message: str) -> Problem:
+    """422: what was sent cannot be done."""
+    return Problem(422, "unprocessable_entity", message)

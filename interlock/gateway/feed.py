@@ -1,0 +1,220 @@
+"""Events as they are announced, for whoever listens over HTTP: one reader of the outboxes for all of them.
+
+A place in the feed is a position in every partition's outbox. Who names an earlier place gets first what came
+since then, and goes on with the rest without a gap and without anything twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import redis
+import redis.asyncio
+import structlog
+
+from interlock.engine.keys import Keys
+
+_BLOCK_MS = 1000
+_READ_EVENTS = 200
+_AHEAD = 1000
+"""Events that may wait for a listener; one that is slower is cut off, and may begin again where it was."""
+_RETRY_SECONDS = 0.5
+_START = (0, 0)
+_MAX_PART = 2**63
+
+Entry = tuple[int, int]
+"""Milliseconds and number of an entry of a stream."""
+
+log = structlog.get_logger()
+
+
+class PlaceInvalid(ValueError):
+    """This names no place in the feed. Begin without one."""
+
+
+class TooSlow(Exception):
+    """The listener took its events too slowly and gets no more. Let it begin again at the last place it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """An event. ``event``: the CloudEvent; ``body``: its bytes; ``partition``, ``entry``: where it stands."""
+
+    event: Mapping[str, Any]
+    body: bytes
+    partition: int
+    entry: Entry
+
+
+@dataclass(slots=True)
+class Listening:
+    """One listener's way through the feed. ``place``: how far it has come."""
+
+    place: list[Entry]
+    waiting: asyncio.Queue[Announced] = field(default_factory=lambda: asyncio.Queue(_AHEAD))
+    earlier: list[Announced] = field(default_factory=list)
+    cut_off: bool = False
+
+    async def following(self, timeout_seconds: float) -> Announced | None:
+        """The next event, or None where none came in time. Raises TooSlow."""
+        if self.earlier:
+            return self._passed(self.earlier.pop(0))
+        if self.waiting.empty() and self.cut_off:
+            raise TooSlow
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return self._passed(await self.waiting.get())
+        except TimeoutError:
+            return None
+
+    def _passed(self, one: Announced) -> Announced:
+        self.place[one.partition] = one.entry
+        return one
+
+    def place_text(self) -> str:
+        """The place as a text; `Feed.listen` takes it."""
+        return ".".join(f"{ms:x}-{number:x}" if number else f"{ms:x}" for ms, number in self.place)
+
+
+class Feed:
+    """The one reader. It reads while anybody listens."""
+
+    def __init__(self, client: redis.asyncio.Redis, keys: Keys) -> None:
+        self._client, self._keys = client, keys
+        self._outboxes = [keys.partition(number).outbox for number in range(keys.partitions)]
+        self._numbers = {outbox.encode(): number for number, outbox in enumerate(self._outboxes)}
+        self._ends: list[Entry] = []
+        self._listeners: dict[int, tuple[Listening, Callable[[Mapping[str, Any]], bool]]] = {}
+        self._reader: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+
+    @asynccontextmanager
+    async def listen(
+        self, wants: Callable[[Mapping[str, Any]], bool], place: str | None = None
+    ) -> AsyncIterator[Listening]:
+        """Listen to the events that ``wants`` takes, from now on or from behind ``place``.
+
+        ``wants`` must not raise. Raises PlaceInvalid, redis.RedisError.
+        """
+        begin = self._read_place(place) if place is not None else None
+        async with self._starting:
+            if not self._listeners:
+                await self._stop()
+                self._ends = await self._newest()
+                self._reader = asyncio.create_task(self._read())
+            listening = Listening(list(begin or self._ends))
+            ends = list(self._ends)
+            self._listeners[id(listening)] = (listening, wants)
+        try:
+            if begin is not None:
+                listening.earlier = await self._since(begin, ends, wants)
+            yield listening
+        finally:
+            del self._listeners[id(listening)]
+            if not self._listeners:
+                await self._stop()
+
+    async def close(self) -> None:
+        """Read no more."""
+        await self._stop()
+
+    async def _stop(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.cancel()
+            with suppress(asyncio.CancelledError):
+                await reader
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                places: dict[Any, Any] = {
+                    outbox: _text(end) for outbox, end in zip(self._outboxes, self._ends, strict=True)
+                }
+                found: Any = await self._client.xread(places, count=_READ_EVENTS, block=_BLOCK_MS)
+            except redis.RedisError as error:
+                log.warning("feed_interrupted", error=type(error).__name__)
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            for outbox, entries in found:
+                number = self._numbers[outbox]
+                for entry_id, fields in entries:
+                    self._ends[number] = _entry(entry_id)
+                    one = _announced(number, entry_id, fields)
+                    if one is not None:
+                        self._tell(one)
+
+    def _tell(self, one: Announced) -> None:
+        for listening, wants in self._listeners.values():
+            if not listening.cut_off and wants(one.event):
+                try:
+                    listening.waiting.put_nowait(one)
+                except asyncio.QueueFull:
+                    listening.cut_off = True
+
+    async def _newest(self) -> list[Entry]:
+        pipeline = self._client.pipeline(transaction=False)
+        for outbox in self._outboxes:
+            pipeline.xrevrange(outbox, count=1)
+        found = await pipeline.execute(raise_on_error=False)
+        return [_entry(one[0][0]) if isinstance(one, list) and one else _START for one in found]
+
+    async def _since(
+        self, begin: list[Entry], ends: list[Entry], wants: Callable[[Mapping[str, Any]], bool]
+    ) -> list[Announced]:
+        """What was announced behind ``begin``, up to ``ends``; in the order of the entries' times."""
+        found: list[Announced] = []
+        for number, (after, end) in enumerate(zip(begin, ends, strict=True)):
+            while after < end:
+                entries: Any = await self._client.xrange(
+                    self._outboxes[number], f"({_text(after)}", _text(end), _READ_EVENTS
+                )
+                announced = (_announced(number, entry_id, fields) for entry_id, fields in entries)
+                found += [one for one in announced if one is not None and wants(one.event)]
+                if len(entries) < _READ_EVENTS:
+                    break
+                after = _entry(entries[-1][0])
+        return sorted(found, key=lambda one: one.entry)
+
+    def _read_place(self, text: str) -> list[Entry]:
+        parts = text.split(".")
+        if len(parts) != len(self._outboxes) or not all(_is_part(part) for part in parts):
+            raise PlaceInvalid(text[:100])
+        place = []
+        for part in parts:
+            milliseconds, _, number = part.partition("-")
+            place.append((int(milliseconds, 16), int(number or "0", 16)))
+        return place
+
+
+def _is_part(part: str) -> bool:
+    pieces = part.split("-")
+    return len(pieces) <= 2 and all(
+        0 < len(piece) < 16 and all(letter in "0123456789abcdef" for letter in piece) for piece in pieces
+    )
+
+
+def _entry(entry_id: bytes) -> Entry:
+    milliseconds, _, number = entry_id.partition(b"-")
+    return int(milliseconds), int(number)
+
+
+def _text(entry: Entry) -> str:
+    return f"{entry[0]}-{entry[1]}"
+
+
+def _announced(number: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Announced | None:
+    raw = fields.get(b"event", b"")
+    try:
+        event = orjson.loads(raw)
+        if not all(isinstance(event[name], str) for name in ("id", "type", "subject")):
+            raise TypeError
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        log.error("event_unreadable", entry=entry_id.decode())
+        return None
+    return Announced(event, raw, number, _entry(entry_id))

@@ -1,0 +1,54 @@
+"""Writing down who has looked after what, and showing it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import redis
+import structlog
+from fastapi import APIRouter, Query, Response
+
+from interlock.engine import audit
+from interlock.engine.audit import Deed
+from interlock.engine.tokens import Principal
+from interlock.gateway.answers import answer, problems
+from interlock.gateway.callers import Operator
+from interlock.gateway.deployment import Deployment, ServedDeployment
+from interlock.gateway.problems import Problem
+from interlock.gateway.shapes import AuditPage
+
+router = APIRouter()
+
+log = structlog.get_logger()
+
+
+def write_down(
+    deployment: ServedDeployment, principal: Principal, action: str, target: str, **details: Any
+) -> None:
+    """Keep what the principal has done. Blocks. Where the server takes it no more, the log alone tells it."""
+    actor = {"id": principal.id, "kind": principal.kind, "tenant": principal.tenant}
+    try:
+        audit.record(deployment.store.client, deployment.store.keys, Deed(actor, action, target, details))
+    except redis.RedisError as error:
+        log.error("audit_not_kept", action=action, target=target, actor=actor, error=type(error).__name__)
+
+
+@router.get("/audit", response_model=None, responses={200: {"model": AuditPage}, **problems(400)})
+def read_audit(
+    deployment: Deployment,
+    _operator: Operator,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str | None, Query(description="`next` of the page before.", max_length=64)] = None,
+) -> Response:
+    """What was done beside commands, newest first."""
+    if cursor is not None and not _is_entry(cursor):
+        raise Problem(400, "invalid_cursor", "This is no cursor of ours: begin again without one.")
+    deeds, following = audit.newest(deployment.store.client, deployment.store.keys, limit, cursor)
+    return answer({"audit": deeds, "next": following})
+
+
+def _is_entry(text: str) -> bool:
+    milliseconds, dash, number = text.partition("-")
+    return bool(dash) and all(
+        part.isascii() and part.isdigit() and len(part) < 19 for part in (milliseconds, number)
+    )

@@ -1,0 +1,331 @@
+"""Who is told what happens, and how that went: subscriptions and their deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from interlock.engine import (
+    delivery_log,
+    redelivery,
+    subscription_changes,
+    subscriptions,
+    webhook_health,
+    webhook_statistics,
+)
+from interlock.engine.addresses import UrlRefused
+from interlock.engine.breaker import HEALTHY
+from interlock.engine.delivery_log import DeliveryStatus
+from interlock.engine.secrets import KEY_FAULTS
+from interlock.engine.shared_secrets import SharedSecretInvalid
+from interlock.engine.signing import SecretInvalid
+from interlock.engine.subscription import Subscription, SubscriptionUnreadable
+from interlock.engine.trial_event import TrialInvalid
+from interlock.gateway.answers import answer, problems
+from interlock.gateway.callers import Operator
+from interlock.gateway.deployment import Deployment, ServedDeployment
+from interlock.gateway.native.auditing import write_down
+from interlock.gateway.problems import Problem
+from interlock.gateway.shapes import (
+    AttemptShown,
+    DeliveryPage,
+    Requested,
+    WebhookKeys,
+    WebhookList,
+    WebhookShown,
+)
+from interlock.workers.delivery import test_endpoint
+from interlock.workers.verification import VERIFY_TOKEN, EndpointUnverified, verify_endpoint
+
+router = APIRouter(prefix="/webhooks")
+
+WebhookId = Annotated[str, Path(max_length=128)]
+Texts = Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=100)]
+MAX_GRACE_SECONDS = 30 * 86_400
+
+
+class NewWebhook(BaseModel):
+    """Where events are sent, and which."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(max_length=4096)
+    events: Texts = Field(default=["*"], description="`ticket.assigned`, `ticket.*`, `*`.")
+    machines: Texts = []
+    states: Texts = Field(default=[], description="Only steps that enter one of these.")
+    where: str | None = Field(default=None, max_length=2000, description="`context.priority <= 2`.")
+    description: str = Field(default="", max_length=1000)
+    ordered: bool = Field(default=False, description="One instance's events one after the other.")
+    profile: str = Field(default="standard", description="standard, engage, sunshine, genesys or plain.")
+    headers: Texts = Field(default=[], description="`Name: value` each; kept as secrets.")
+    rate: str | None = Field(default=None, description="`10/second`.")
+    signature: str = Field(default="hmac", description="hmac or ed25519.")
+    secret: str | None = Field(default=None, max_length=1000, description="Made where there is none.")
+    verify_token: str | None = Field(default=None, max_length=1000, description="Of Engage's challenge.")
+
+
+class Changes(BaseModel):
+    """What is to be different; what is not named, or null, stays. An empty text or list takes away what was there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str | None = Field(default=None, max_length=4096)
+    description: str | None = Field(default=None, max_length=1000)
+    events: Texts | None = None
+    machines: Texts | None = None
+    states: Texts | None = None
+    where: str | None = Field(default=None, max_length=2000)
+    headers: Texts | None = Field(default=None, description="Set one by one; `Name:` alone takes it away.")
+    rate: str | None = Field(default=None, max_length=100)
+    ordered: bool | None = None
+    profile: str | None = Field(default=None, max_length=100)
+
+
+class Rotation(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    grace_seconds: float = Field(default=86_400, ge=0, le=MAX_GRACE_SECONDS)
+
+
+class Trial(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    set: Texts = Field(default=[], description="`data.x=1` each: what is to stand in the event.")
+
+
+class Again(BaseModel):
+    """One delivery, those of a status, or what was missed since: at most one of these."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    delivery: str | None = Field(default=None, max_length=256)
+    status: list[DeliveryStatus] | None = Field(default=None, min_length=1, max_length=4)
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    events: Texts = []
+
+
+@router.post(
+    "", status_code=201, response_model=None, responses={201: {"model": WebhookKeys}, **problems(502)}
+)
+def add_webhook(deployment: Deployment, operator: Operator, wish: NewWebhook) -> Response:
+    """Subscribe a URL. The secret is told this once."""
+    options = wish.model_dump(exclude={"url", "secret", "verify_token"})
+    with _told():
+        secret = _verified(deployment, wish)
+        made, secret = subscriptions.add(
+            deployment.store.client,
+            deployment.store.keys,
+            deployment.settings,
+            wish.url,
+            secret=secret,
+            **options,
+        )
+    write_down(deployment, operator, "webhook.added", made.id, url=wish.url, profile=wish.profile)
+    return answer(_keys(made, secret), 201, {"Location": f"/interlock/v1/webhooks/{made.id}"})
+
+
+def _verified(deployment: ServedDeployment, wish: NewWebhook) -> str | None:
+    if wish.profile != "engage":
+        if wish.verify_token is not None:
+            raise Problem(422, "invalid_webhook", "verify_token goes with the profile engage. Leave it out.")
+        return wish.secret
+    token = VERIFY_TOKEN if wish.verify_token is None else wish.verify_token
+    return verify_endpoint(deployment.settings, wish.url, token, wish.secret)
+
+
+@router.get("", response_model=None, responses={200: {"model": WebhookList}})
+def list_webhooks(deployment: Deployment, _operator: Operator) -> Response:
+    """All webhooks, oldest first."""
+    with _told():
+        found = subscriptions.list_all(deployment.store.client, deployment.store.keys)
+    return answer({"webhooks": [one.shown() for one in found]})
+
+
+@router.get("/{webhook_id}", response_model=None, responses={200: {"model": WebhookShown}, **problems(404)})
+def read_webhook(deployment: Deployment, _operator: Operator, webhook_id: WebhookId) -> Response:
+    """One webhook with its statistics and its breaker."""
+    client, keys = deployment.store.client, deployment.store.keys
+    shown = _found(deployment, webhook_id).shown()
+    health = webhook_health.read(client, keys, [webhook_id]).get(webhook_id, HEALTHY)
+    counted = webhook_statistics.statistics(client, keys, webhook_id)
+    breaker = health.shown(subscriptions.server_ms(client))
+    return answer({**shown, "statistics": counted, "breaker": breaker})
+
+
+@router.patch("/{webhook_id}", response_model=None, responses={200: {"model": WebhookShown}, **problems(404)})
+def update_webhook(
+    deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: Changes
+) -> Response:
+    """Change what is named; its id, its secrets and what waits for it stay."""
+    update = subscription_changes.Update(**wish.model_dump())
+    before = _found(deployment, webhook_id)
+    moves = wish.url is not None or wish.profile is not None
+    if moves and "engage" in (before.profile, wish.profile):
+        raise Problem(
+            422,
+            "needs_challenge",
+            "Where an Engage webhook goes is asked there first: use `interlock webhook update`.",
+        )
+    client, keys = deployment.store.client, deployment.store.keys
+    with _told():
+        changed = subscription_changes.update(client, keys, deployment.settings, webhook_id, update)
+    write_down(deployment, operator, "webhook.updated", webhook_id, changed=update.named)
+    return answer(changed.shown())
+
+
+@router.delete("/{webhook_id}", status_code=204, response_model=None, responses=problems(404))
+def remove_webhook(deployment: Deployment, operator: Operator, webhook_id: WebhookId) -> Response:
+    """End a subscription; what is still to be delivered is cancelled."""
+    with _told():
+        subscriptions.remove(deployment.store.client, deployment.store.keys, webhook_id)
+    write_down(deployment, operator, "webhook.removed", webhook_id)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/{webhook_id}/enable", response_model=None, responses={200: {"model": WebhookShown}, **problems(404)}
+)
+def enable_webhook(deployment: Deployment, operator: Operator, webhook_id: WebhookId) -> Response:
+    """Deliver to it again, events from now on."""
+    with _told():
+        changed = subscriptions.enable(deployment.store.client, deployment.store.keys, webhook_id)
+    write_down(deployment, operator, "webhook.enabled", webhook_id)
+    return answer(changed.shown())
+
+
+@router.post(
+    "/{webhook_id}/disable", response_model=None, responses={200: {"model": WebhookShown}, **problems(404)}
+)
+def disable_webhook(deployment: Deployment, operator: Operator, webhook_id: WebhookId) -> Response:
+    """Deliver nothing more to it; what is still to be delivered is cancelled."""
+    with _told():
+        changed = subscriptions.disable(deployment.store.client, deployment.store.keys, webhook_id)
+    write_down(deployment, operator, "webhook.disabled", webhook_id)
+    return answer(changed.shown())
+
+
+@router.post(
+    "/{webhook_id}/rotate", response_model=None, responses={200: {"model": WebhookKeys}, **problems(404)}
+)
+def rotate_webhook(
+    deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: Rotation
+) -> Response:
+    """Sign with a new secret, told this once; the old one signs along for a while."""
+    client, keys = deployment.store.client, deployment.store.keys
+    with _told():
+        changed, secret = subscription_changes.rotate(
+            client, keys, deployment.settings, webhook_id, wish.grace_seconds
+        )
+    write_down(deployment, operator, "webhook.rotated", webhook_id, grace_seconds=wish.grace_seconds)
+    return answer(_keys(changed, secret))
+
+
+@router.post(
+    "/{webhook_id}/test", response_model=None, responses={200: {"model": AttemptShown}, **problems(404)}
+)
+def try_webhook(deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: Trial) -> Response:
+    """Make one attempt now with a test event; `error` says how it failed."""
+    found = _found(deployment, webhook_id)
+    try:
+        with _told():
+            attempt = test_endpoint(deployment.settings, found, wish.set).shown()
+    except TrialInvalid as error:
+        raise Problem(422, "invalid_trial", f"set: {error}.") from None
+    write_down(deployment, operator, "webhook.tested", webhook_id)
+    return answer(attempt)
+
+
+@router.get(
+    "/{webhook_id}/deliveries",
+    response_model=None,
+    responses={200: {"model": DeliveryPage}, **problems(400, 404)},
+)
+def list_deliveries(
+    deployment: Deployment,
+    _operator: Operator,
+    webhook_id: WebhookId,
+    status: DeliveryStatus | None = None,
+    limit: Annotated[int, Query(ge=1, le=delivery_log.MAX_LIMIT)] = 50,
+    cursor: Annotated[str | None, Query(description="`next` of the page before.", max_length=1000)] = None,
+) -> Response:
+    """The deliveries of a webhook, newest first, with each attempt."""
+    _found(deployment, webhook_id)
+    try:
+        page = delivery_log.deliveries(
+            deployment.store.client, deployment.store.keys, webhook_id, limit, cursor, status
+        )
+    except delivery_log.CursorInvalid as error:
+        raise Problem(400, "invalid_cursor", f"{error}.") from None
+    return answer(page)
+
+
+@router.post(
+    "/{webhook_id}/redeliver",
+    response_model=None,
+    responses={200: {"model": Requested}, **problems(400, 404, 409)},
+)
+def redeliver(deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: Again) -> Response:
+    """Send again: one delivery, those of a status, what was missed since, or else all that is dead or cancelled."""
+    if sum(one is not None for one in (wish.delivery, wish.status, wish.since)) > 1:
+        raise Problem(400, "contradiction", "Name a delivery, or a status, or since: not two of them.")
+    if wish.until is not None and wish.since is None:
+        raise Problem(400, "contradiction", "until goes with since.")
+    client, keys = deployment.store.client, deployment.store.keys
+    webhook = _found(deployment, webhook_id)
+    try:
+        if wish.delivery is not None:
+            count = redelivery.resend_one(client, keys, webhook, wish.delivery)
+        elif wish.since is not None:
+            until = wish.until.astimezone(UTC) if wish.until else None
+            since: datetime = wish.since.astimezone(UTC)
+            count = redelivery.resend_missed(
+                client, keys, deployment.settings, webhook, since, until, wish.events
+            )
+        else:
+            statuses = wish.status or redelivery.MISSED
+            count = redelivery.resend_by_status(client, keys, webhook, statuses, wish.events)
+    except redelivery.DeliveryNotFound as error:
+        raise Problem(404, "not_found", f"{error}.") from None
+    except redelivery.RedeliveryRefused as error:
+        raise Problem(409, "refused", f"{error}.") from None
+    except OverflowError:
+        raise Problem(422, "invalid_time", "The time lies too far away. Name another.") from None
+    write_down(deployment, operator, "webhook.redelivered", webhook_id, requested=count)
+    return answer({"id": webhook_id, "requested": count})
+
+
+def _found(deployment: ServedDeployment, webhook_id: str) -> Subscription:
+    with _told():
+        return subscriptions.get(deployment.store.client, deployment.store.keys, webhook_id)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the engine refuses, as problems."""
+    try:
+        yield
+    except subscriptions.SubscriptionNotFound as error:
+        raise Problem(404, "not_found", f"There is no webhook {error.webhook_id!r}.") from None
+    except UrlRefused as error:
+        raise Problem(422, "url_refused", f"{error}.") from None
+    except (subscriptions.SubscriptionInvalid, SecretInvalid, SharedSecretInvalid) as error:
+        raise Problem(422, "invalid_webhook", f"{error}.") from None
+    except EndpointUnverified as error:
+        raise Problem(502, "endpoint_unverified", f"{error}.") from None
+    except (SubscriptionUnreadable, subscriptions.WebhooksUnreadable) as error:
+        raise Problem(500, "foreign_data", f"{error}.") from None
+    except KEY_FAULTS:
+        message = "The gateway has not the deployment's secret key. Set it, then try again."
+        raise Problem(503, "secret_key", message, headers={"Retry-After": "5"}) from None
+
+
+def _keys(one: Subscription, secret: str) -> dict[str, Any]:
+    facts: dict[str, Any] = {"id": one.id, "secret": secret or None}
+    public = one.secrets[0].public_key
+    return facts | {"public_key": public} if public is not None else facts

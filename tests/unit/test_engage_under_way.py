@@ -1,0 +1,35 @@
+"""A refusal is a conflict only for who asked before the same was done."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from interlock.gateway.dialects.engage.under_way import _KEPT, Arrival, Done
+
+
+def test_who_came_before_it_was_done_is_told_of_a_conflict() -> None:
+    done = Done()
+    arrival = Arrival(monotonic(), done)
+    assert arrival.conflict("acme", "i1", "close") is None
+    done.note("acme", "i1", "close")
+    found = arrival.conflict("acme", "i1", "close")
+    assert found is not None
+    assert found.status == 409
+
+
+def test_who_comes_later_or_asks_for_something_else_is_not() -> None:
+    done = Done()
+    before = Arrival(monotonic(), done)
+    done.note("acme", "i1", "close")
+    assert Arrival(monotonic(), done).conflict("acme", "i1", "close") is None
+    for other in (("acme", "i2", "close"), ("acme", "i1", "cancel"), ("other", "i1", "close")):
+        assert before.conflict(*other) is None
+
+
+def test_the_oldest_are_forgotten() -> None:
+    done = Done()
+    arrival = Arrival(monotonic(), done)
+    for number in range(_KEPT + 1):
+        done.note("acme", str(number), "close")
+    assert arrival.conflict("acme", "0", "close") is None
+    assert arrival.conflict("acme", "1", "close") is not None
