@@ -26,6 +26,9 @@ SHOWN_METADATA = ("ccr", "roomId", "roomName", "orderId", "agentAccesses")
 AGENT_METADATA = ("agentJwt", "roomSubscriptionToken")
 """Keys that only agents see besides, and no event and no log."""
 
+CUSTOM = "custom"
+"""The type of a switchboard integration that is a program of the app's own."""
+
 
 def _has(right: str, permissions: list[str], source: str) -> bool:
     return f"{right}:*" in permissions or f"{right}:{source}" in permissions
@@ -96,8 +99,14 @@ def find_integration(integrations: list[dict[str, Any]], reference: str | None) 
         for integration in integrations:
             if integration.get(field) == reference:
                 return str(integration["id"])
-    of_type = [str(each["id"]) for each in integrations if each.get("integration_type") == reference]
+    of_type = [str(each["id"]) for each in integrations if integration_type(each) == reference]
     return of_type[0] if len(of_type) == 1 else None
+
+
+def integration_type(integration: Mapping[str, Any]) -> str | None:
+    """The type of a switchboard integration; one that is linked by an id alone is a program of the app's own."""
+    given = integration.get("integration_type")
+    return str(given) if given else (CUSTOM if integration.get("integration_id") else None)
 
 
 def next_integration(integrations: list[dict[str, Any]], integration: str | None) -> str | None:

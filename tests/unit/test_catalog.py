@@ -36,10 +36,12 @@ def test_the_shipped_charts_are_there() -> None:
         "interaction",
         "intervention",
         "leg",
+        "message",
         "queue",
         "switchboard",
         "thread",
         "ticket",
+        "user",
         "workbin",
     ]
 

@@ -109,9 +109,9 @@ async def _thread_of_identity(call: Call, identity: str) -> str:
         call.principal,
         "thread",
         where={"identity_id": identity},
-        sources=readable_sources(call.principal),
         sort=["-updated_at"],
         limit=1,
+        sources=readable_sources(call.principal),
     )
     if not found.instances:
         raise not_found("conversation with the identity", identity)
