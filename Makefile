@@ -11,6 +11,9 @@ UV = $(shell command -v uv || echo .cache/uv/bin/uv)
 COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) pyproject.toml --all-extras
 
+# Where it is set, every process that is started would compile all that it imports once more.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo dev test check format docs storm oracle bench bench-steps bench-deliveries lock clean
 

@@ -152,7 +152,8 @@ def _fits(chart: Chart, snapshot: Snapshot, query: Query) -> bool:
     tenant = "acme" if snapshot.key.startswith("~acme~") else "default"
     if query.tenant not in (None, tenant):
         return False
-    if query.sources is not None and snapshot.context["channel"] not in query.sources:
+    source = snapshot.context.get("source_id") or snapshot.context.get("channel")
+    if query.sources is not None and source not in query.sources:
         return False
     if query.states and not any(is_in(snapshot, state) for state in query.states):
         return False

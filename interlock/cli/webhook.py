@@ -181,7 +181,7 @@ def show(webhook_id: WebhookId, as_json: AsJson = False) -> None:
     if as_json:
         print_json(shown)
         return
-    nested = ("statistics", "breaker", "signing")
+    nested = ("statistics", "breaker", "signing", "changes")
     facts = [(name, value) for name, value in shown.items() if name not in nested]
     print_facts([*facts, *counted.items(), *((f"breaker {k}", v) for k, v in shown["breaker"].items())])
 

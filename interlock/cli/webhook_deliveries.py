@@ -135,7 +135,7 @@ def redeliver(
         raise CliError(Exit.USAGE, "Name one delivery, or a --status, or a time --since: not two of them.")
     if (until is not None and since is None) or (delivery is not None and events):
         raise CliError(Exit.USAGE, "--until goes with --since, and --events with --status or --since.")
-    statuses, types = _statuses(status or []), events or ()
+    statuses, types = _statuses(status or []), _types(events)
     store, used = opened()
     client, keys = store.client, store.keys
     webhook = find(store, webhook_id)
@@ -144,7 +144,7 @@ def redeliver(
         if delivery is not None:
             count = redelivery.resend_one(client, keys, webhook, delivery)
         elif since is not None:
-            window = _time(since, now), _time(until, now) if until is not None else None
+            window = _window(since, until, now)
             count = redelivery.resend_missed(client, keys, used, webhook, *window, types)
         else:
             chosen = statuses or redelivery.MISSED
@@ -169,6 +169,24 @@ def _statuses(texts: list[str]) -> list[Any]:
     except ValueError:
         names = ", ".join(DeliveryStatus)
         raise CliError(Exit.USAGE, f"--status is one of {names}, not {', '.join(texts)}.") from None
+
+
+def _types(texts: list[str] | None) -> tuple[str, ...]:
+    """Raises CliError (invalid)."""
+    from interlock.engine.event_filters import FilterInvalid, checked
+
+    try:
+        return checked(texts, (), (), None).events if texts else ()
+    except FilterInvalid as error:
+        raise CliError(Exit.INVALID, f"--events: {error}") from None
+
+
+def _window(since: str, until: str | None, now: datetime) -> tuple[datetime, datetime | None]:
+    """Raises CliError (usage)."""
+    start, end = _time(since, now), _time(until, now) if until is not None else None
+    if end is not None and end <= start:
+        raise CliError(Exit.USAGE, f"--until {until} is not after --since {since}: change one of them.")
+    return start, end
 
 
 def _now(store: Store) -> datetime:

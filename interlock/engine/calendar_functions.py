@@ -1,4 +1,4 @@
-"""What expressions may ask of calendars: ``business_due`` and ``business_seconds``. Pure."""
+"""What expressions may ask of calendars: ``business_due``, ``business_seconds``, ``is_calendar``. Pure."""
 
 from __future__ import annotations
 
@@ -38,16 +38,24 @@ def calendar_functions(known: Calendars) -> dict[str, Callable[..., Any]]:
         except CalendarError as error:
             raise EvaluationError(f"business_seconds: {error}") from None
 
-    return {"business_due": business_due, "business_seconds": business_seconds}
+    def is_calendar(calendar: Any) -> bool:
+        """``is_calendar('support')``: whether a calendar has this name."""
+        return isinstance(calendar, str) and calendar in _read(known, "is_calendar")
+
+    return {"business_due": business_due, "business_seconds": business_seconds, "is_calendar": is_calendar}
+
+
+def _read(known: Calendars, function: str) -> Mapping[str, Calendar]:
+    try:
+        return known()
+    except (ChartError, OSError):
+        raise EvaluationError(f"{function}: the calendars cannot be read; see `interlock check`") from None
 
 
 def _calendar(known: Calendars, name: Any, function: str) -> Calendar:
     if not isinstance(name, str):
         raise EvaluationError(f"{function} takes a calendar's name, found {kind_of(name)}")
-    try:
-        named = known()
-    except (ChartError, OSError):
-        raise EvaluationError(f"{function}: the calendars cannot be read; see `interlock check`") from None
+    named = _read(known, function)
     found = named.get(name)
     if found is None:
         raise EvaluationError(f"{function}: no calendar has this name; there are {sorted(named)}")

@@ -8,7 +8,8 @@ timers and functions, and the context fields that some condition depends on.
 
 Half of the tries go breadth first, so that what is found is the shortest of all that is tried. Where charts
 have too many situations for that, the other half begins anew, along the simplest ways first and to where few
-ways have led: deeper, by ways that may not be the shortest.
+ways have led: deeper, by ways that may not be the shortest. The first half of it tries only what differs from
+the simplest in one place, for commands with many fields would use up all tries near the start.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from interlock.engine.exploration_findings import (
     Situation,
 )
 from interlock.engine.exploration_plan import Plan
-from interlock.engine.exploration_trials import Trial
+from interlock.engine.exploration_trials import MAX_TRIALS, Trial
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Command, Status, format_time, parse_time
 from interlock.engine.snapshot import Snapshot
@@ -67,6 +68,7 @@ class _Search:
         self.situations = 0
         self.seen: set[bytes] = set()
         self.visits: Counter[tuple[str, ...]] = Counter()
+        self.most_changes = MAX_TRIALS
         self.searched = 0
         """All ways of so many events have been tried."""
 
@@ -74,12 +76,18 @@ class _Search:
         nothing_left = self._search(self.limit // 2, lambda place: place.depth)
         if not nothing_left and not self.found.complete:
             self.found.sure_to = self.searched + 1
+            self._search(self.limit * 3 // 4, self._by_novelty, most_changes=1)
             nothing_left = self._search(self.limit, self._by_novelty)
         return self.found.report(self.tries, self.situations, nothing_left)
 
-    def _search(self, limit: int, cost: Callable[[Situation], int]) -> bool:
-        """From the start on, the least cost first; whether nothing is left to try."""
+    def _search(self, limit: int, cost: Callable[[Situation], int], most_changes: int = MAX_TRIALS) -> bool:
+        """From the start on, the least cost first; whether nothing is left to try.
+
+        ``most_changes``: by trials that differ from the simplest one in no more places.
+        """
         self.seen = set()
+        self.visits.clear()
+        self.most_changes = most_changes
         numbers = count()
         waiting = [(0, next(numbers), Situation(None, START))]
         while waiting:
@@ -116,7 +124,8 @@ class _Search:
             possible = command.creates if snapshot is None else command.if_missing or not command.creates
             if possible and self._may_take(snapshot, name):
                 for trial in trials.at(context, place.now):
-                    yield from self._command(place, name, trial)
+                    if trial.changes <= self.most_changes:
+                        yield from self._command(place, name, trial)
         if snapshot is not None and not snapshot.done:
             for run in snapshot.running:
                 for event in (f"{INVOKE_DONE}{run.name}", f"{INVOKE_ERROR}{run.name}"):

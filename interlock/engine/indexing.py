@@ -90,4 +90,4 @@ def _upward(paths: list[str]) -> Iterator[str]:
 
 
 def _texts(value: Any) -> bool:
-    return type(value) is list and all(type(each) is str for each in value)
+    return type(value) is list and set(map(type, value)) <= {str}

@@ -18,7 +18,7 @@ from typing import Any, Protocol, cast
 import redis
 import structlog
 
-from interlock.engine.indexing import TENANT, Row
+from interlock.engine.indexing import Row
 from interlock.engine.keys import Keys
 from interlock.engine.ordering import END
 from interlock.engine.queries import InvalidQuery, NotListed, Order, Position, Query, TooBroad
@@ -70,9 +70,8 @@ class _Stream:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Streams of keys, one of which holds each instance that fits a filter. ``name``: of the filter, "" for none."""
+    """Streams of keys, one of which holds each instance that fits a filter."""
 
-    name: str
     streams: list[_Stream]
     size: int
     counts_once: bool
@@ -134,8 +133,8 @@ class Listing:
     def total(self, query: Query) -> Total:
         """See `Store.total`."""
         sources, everything = self._sources(query)
-        if len(sources) > 1:  # where there is one tenant, it is no filter
-            sources = [each for each in sources if each.name != TENANT or each.size < everything]
+        # What all have is no filter: the one tenant that there is, all the labels.
+        sources = [each for each in sources if each.size < everything or not each.counts_once] or sources[:1]
         own = {order.name for order in query.orders if not order.name.startswith("$")} - query.values.keys()
         source = min(sources, key=lambda each: each.size)
         if len(sources) == 1 and source.counts_once and not own:
@@ -245,13 +244,12 @@ class Listing:
             [_Stream(keys.order_index(machine, name), value + END) for keys in places for value in values]
             for name, values in query.values.items()
         ]
-        names, once = [*query.values], [True for _ in streams]
+        once = [True for _ in streams]
         for named, index in ((query.states, "state_index"), (query.tags, "tag_index")):
             if named:
                 streams.append(
                     [_Stream(getattr(keys, index)(machine, name)) for keys in places for name in named]
                 )
-                names.append(index)
                 once.append(len(named) == 1)
         whole = [_Stream(keys.index(machine)) for keys in places]
         pipeline = self._client.pipeline(transaction=False)
@@ -261,10 +259,10 @@ class Listing:
             else:
                 pipeline.zcard(stream.name)
         sizes = iter(cast(list[int], pipeline.execute()))
-        everything = _Source("", whole, sum(islice(sizes, len(whole))), True)
+        everything = _Source(whole, sum(islice(sizes, len(whole))), True)
         found = [
-            _Source(name, each, sum(islice(sizes, len(each))), single)
-            for name, each, single in zip(names, streams, once, strict=True)
+            _Source(each, sum(islice(sizes, len(each))), single)
+            for each, single in zip(streams, once, strict=True)
         ]
         return found or [everything], everything.size
 

@@ -74,6 +74,8 @@ def resend_one(client: redis.Redis, keys: Keys, webhook: Subscription, delivery_
     Returns 1. Raises RedeliveryRefused, DeliveryNotFound.
     """
     _check_enabled(webhook)
+    if not delivery_id.isascii():  # not even a key can be made of some
+        raise DeliveryNotFound(webhook.id, delivery_id)
     pipe = client.pipeline(transaction=False)
     for number in range(keys.partitions):
         pipe.get(keys.partition(number).delivery(delivery_id))

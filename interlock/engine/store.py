@@ -309,6 +309,10 @@ class Store:
         pipeline.execute()
         return outage
 
+    def pump_leads(self) -> bool:
+        """Whether some pump takes commands in: without one nothing happens."""
+        return bool(self.client.exists(self.keys.pump))
+
     def backlog(self) -> int:
         """Commands that are published and not yet committed: ingress and inboxes."""
         pipeline = self.client.pipeline(transaction=False)

@@ -17,6 +17,9 @@ from interlock.engine.webhook_headers import HeaderInvalid, parse_headers
 from interlock.engine.webhook_rates import RateInvalid, interval_us
 from interlock.engine.webhook_signatures import SignatureScheme, parse_private_key, public_key
 
+MAX_DESCRIPTION = 500
+"""Characters. Delivery processes read all webhooks again and again."""
+
 
 class SubscriptionInvalid(InterlockError):
     """A subscription cannot be made from this. Correct what the message names."""
@@ -44,6 +47,10 @@ class Options:
 
 def checked(wish: Options) -> tuple[EventFilter, dict[str, str]]:
     """The filter and the extra headers, values by name. Raises SubscriptionInvalid."""
+    if len(wish.description) > MAX_DESCRIPTION or not wish.description.isprintable():
+        raise SubscriptionInvalid(
+            f"a description is at most {MAX_DESCRIPTION} printable characters on one line: correct it"
+        )
     try:
         wanted = event_filters.checked(wish.events, wish.machines, wish.states, wish.where)
         headers = parse_headers(wish.headers)

@@ -155,7 +155,7 @@ def read_all(client: redis.Redis, keys: Keys) -> tuple[list[Subscription], list[
 
 def get(client: redis.Redis, keys: Keys, webhook_id: str) -> Subscription:
     """One subscription. Raises SubscriptionNotFound, SubscriptionUnreadable."""
-    raw = cast(bytes | None, client.hget(keys.webhooks, webhook_id))
+    raw = cast(bytes | None, client.hget(keys.webhooks, webhook_id)) if webhook_id.isascii() else None
     if raw is None:
         raise SubscriptionNotFound(webhook_id)
     return Subscription.from_bytes(raw, webhook_id)
@@ -163,7 +163,7 @@ def get(client: redis.Redis, keys: Keys, webhook_id: str) -> Subscription:
 
 def remove(client: redis.Redis, keys: Keys, webhook_id: str) -> None:
     """End a subscription; its pending deliveries become ``cancelled``. Raises SubscriptionNotFound."""
-    if not client.hdel(keys.webhooks, webhook_id):
+    if not webhook_id.isascii() or not client.hdel(keys.webhooks, webhook_id):
         raise SubscriptionNotFound(webhook_id)
     webhook_health.forget(client, keys, webhook_id)
     webhook_statistics.forget(client, keys, webhook_id)
@@ -250,7 +250,7 @@ def change(
     transaction does besides. Raises SubscriptionNotFound, SubscriptionUnreadable, and what ``step`` raises."""
 
     def rewrite(pipe: Pipeline) -> Any:
-        raw = cast(bytes | None, pipe.hget(keys.webhooks, webhook_id))
+        raw = cast(bytes | None, pipe.hget(keys.webhooks, webhook_id)) if webhook_id.isascii() else None
         if raw is None:
             raise SubscriptionNotFound(webhook_id)
         before = Subscription.from_bytes(raw, webhook_id)

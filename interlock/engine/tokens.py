@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from secrets import token_hex, token_urlsafe
 from typing import Any, cast, get_args
 
@@ -141,9 +142,15 @@ def verify(stored: bytes | None, secret: str) -> Principal | None:
 
     Takes the same time for a wrong secret as for a key id that does not exist.
     """
-    token = None if stored is None else Token.from_bytes(stored)
+    token = None if stored is None else _read(stored)
     fits = hmac.compare_digest(_digest(secret), token.digest if token else _NO_DIGEST)
     return token.principal if token is not None and fits else None
+
+
+@lru_cache(maxsize=4096)
+def _read(stored: bytes) -> Token:
+    """Kept by what is stored: it is read at every request."""
+    return Token.from_bytes(stored)
 
 
 def _digest(secret: str) -> str:

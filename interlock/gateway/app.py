@@ -46,7 +46,7 @@ def make_app(deployment: ServedDeployment) -> ASGIApp:
     app.include_router(health.router)
     app.include_router(native.router)
     dialects.mount(app, envelopes)
-    return Shield(app, deployment.settings.max_command_bytes, envelopes)
+    return Shield(app, deployment.settings.max_command_bytes, envelopes, deployment.metrics)
 
 
 def _operation_id(route: APIRoute) -> str:

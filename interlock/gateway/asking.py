@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from secrets import token_urlsafe
 from typing import Any
 
 import orjson
@@ -98,25 +97,27 @@ async def send(
     The result as it came, or None where none came within ``wait`` seconds. Raises CommandRefused (malformed)
     where it cannot be published, and Problem (503) where the server is away.
     """
-    reply_to = deployment.store.keys.reply(token_urlsafe(16))
     body["actor"] = principal.actor()
-    if wait:
-        body["reply_to"] = reply_to
-    command = orjson.dumps(body)
-    parse_command(deployment.store.keys, command)
+    parse_command(deployment.store.keys, orjson.dumps(body))
     if body.get("data"):
-        command = await run_in_threadpool(_sealed, deployment, body)
+        body = await _sealed(deployment, body)
     try:
         if wait:
-            return await deployment.commands.request(command, reply_to, wait)
-        await deployment.commands.publish(command)
+            return await deployment.commands.request(body, wait)
+        await deployment.commands.publish(orjson.dumps(body))
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise unreachable(id=body["id"]) from error
     return None
 
 
-def _sealed(deployment: ServedDeployment, body: dict[str, Any]) -> bytes:
-    """The command with its private data sealed. Blocks."""
+async def _sealed(deployment: ServedDeployment, body: dict[str, Any]) -> dict[str, Any]:
+    """The command with its private data sealed."""
+    if deployment.sealer.is_known_public(body["machine"], body["name"], body["data"]):
+        return body
+    return await run_in_threadpool(_seal, deployment, body)
+
+
+def _seal(deployment: ServedDeployment, body: dict[str, Any]) -> dict[str, Any]:
     try:
         data = deployment.sealer(body["machine"], body["key"], body["name"], body["data"])
     except KEY_FAULTS as fault:
@@ -127,4 +128,4 @@ def _sealed(deployment: ServedDeployment, body: dict[str, Any]) -> bytes:
         raise Problem(503, "secret_key", message, headers={"Retry-After": "5"}) from None
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise unreachable(id=body["id"]) from error
-    return orjson.dumps({**body, "data": data})
+    return {**body, "data": data}

@@ -42,6 +42,11 @@ async def caller(
     _basic: Annotated[object, Security(_BASIC)],
 ) -> Principal:
     """The principal of the request's token. Raises Problem: 401, and 429 where it asks too often."""
+    return await caller_of(request, deployment)
+
+
+async def caller_of(request: Request, deployment: ServedDeployment) -> Principal:
+    """The same, for operations that do without FastAPI's dependencies, which cost more than all else."""
     principal = await _principal(deployment, request.headers.get("authorization", ""))
     wait = deployment.rate_limit.wait_seconds((principal.tenant, principal.kind, principal.id), monotonic())
     if wait:
@@ -76,6 +81,9 @@ async def still_valid(deployment: ServedDeployment, request: Request) -> bool:
         return False
     return True
 
+
+SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"basic": []}]
+"""What the OpenAPI document says of such an operation."""
 
 Caller = Annotated[Principal, Depends(caller)]
 

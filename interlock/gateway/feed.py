@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ import redis.asyncio
 import structlog
 
 from interlock.engine.keys import Keys
+from interlock.gateway.batching import ended
 
 _BLOCK_MS = 1000
 _READ_EVENTS = 200
@@ -125,10 +126,7 @@ class Feed:
 
     async def _stop(self) -> None:
         reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.cancel()
-            with suppress(asyncio.CancelledError):
-                await reader
+        await ended(reader)
 
     async def _read(self) -> None:
         while True:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Response
 from interlock.engine.messages import format_time, time_from_ms
 from interlock.gateway.answers import answer, problems
 from interlock.gateway.deployment import Deployment
+from interlock.gateway.metrics import MEDIA_TYPE
 from interlock.gateway.problems import unreachable
 from interlock.gateway.shapes import Readiness
 
@@ -33,13 +34,33 @@ def readyz(deployment: Deployment) -> Response:
     now_ms = time.time() * 1000
     try:
         backlog, due_ms = deployment.store.backlog(), deployment.store.earliest_timer_ms()
+        pump_leads = deployment.store.pump_leads()
     except (redis.ConnectionError, redis.TimeoutError):
         raise unreachable() from None
     return answer(
         {
             "status": "ready",
+            "server": "up",
+            "pump_leads": pump_leads,
             "backlog": backlog,
             "earliest_timer": None if due_ms is None else format_time(time_from_ms(due_ms)),
             "timer_lag_seconds": 0.0 if due_ms is None else max(0.0, round((now_ms - due_ms) / 1000, 3)),
         }
     )
+
+
+@router.get(
+    "/metrics",
+    response_model=None,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "For Prometheus."},
+        **problems(503),
+    },
+    openapi_extra={"security": []},
+)
+def metrics(deployment: Deployment) -> Response:
+    """Counts and times of this gateway, and of the deployment behind it."""
+    try:
+        return Response(deployment.metrics.text(), media_type=MEDIA_TYPE)
+    except (redis.ConnectionError, redis.TimeoutError):
+        raise unreachable() from None

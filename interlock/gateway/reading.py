@@ -13,7 +13,8 @@ import structlog
 from starlette.concurrency import run_in_threadpool
 
 from interlock.engine.chart import Chart
-from interlock.engine.queries import NotListed, TooBroad
+from interlock.engine.listing import MAX_OFFSET
+from interlock.engine.queries import InvalidQuery, NotListed, TooBroad
 from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.snapshot import CorruptSnapshot, Snapshot
 from interlock.engine.tenancy import DEFAULT_TENANT, plain, qualified
@@ -172,7 +173,7 @@ def _listed(
             wanted, where={name: value for name, value in wanted.where.items() if name in fields}, sort=()
         )
         found = _all(deployment, charts, narrowed, place.private)
-    except TooBroad as error:
+    except (TooBroad, InvalidQuery) as error:
         raise Problem(400, "too_broad", f"{error}.") from None
     found = [one for one in found if (only is None or only(one)) and _fits(one, unlisted)]
     return _stretch(found, wanted.sort, place)
@@ -181,6 +182,10 @@ def _listed(
 def _by_indexes(
     deployment: ServedDeployment, charts: Sequence[Chart], wanted: Wanted, place: _Place
 ) -> Listed:
+    if place.offset > MAX_OFFSET:
+        total = deployment.store.total(wanted.query(charts))
+        if total.exact and place.offset >= total.count:
+            return Listed([], total.count, None)
     try:
         found = list_instances(
             deployment.store,

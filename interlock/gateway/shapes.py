@@ -266,6 +266,8 @@ PROBLEM_SCHEMA = {"$ref": "#/components/schemas/ProblemDetails"}
 
 class Readiness(BaseModel):
     status: Literal["ready"]
+    server: Literal["up"] = Field(description="Of the state.")
+    pump_leads: bool = Field(description="False: no worker takes commands in; they wait.")
     backlog: int = Field(description="Commands that are published and not yet committed.")
     earliest_timer: str | None = Field(description="When the first running timer is due.")
     timer_lag_seconds: float = Field(description="How long it has been due; 0 where it is not.")

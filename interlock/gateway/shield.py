@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interlock.gateway.envelopes import Envelopes
+from interlock.gateway.metrics import Metrics
 from interlock.gateway.problems import Problem
 
 HEADERS = {
@@ -25,8 +28,9 @@ class Shield:
     route.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, envelopes: Envelopes) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, envelopes: Envelopes, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
         self._envelopes = envelopes
         self._max_body_bytes = max_body_bytes
 
@@ -36,8 +40,12 @@ class Shield:
             return
         scope["path"] = scope["raw_path"].decode("latin-1")
 
+        begun = perf_counter()
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                seconds = perf_counter() - begun
+                self._metrics.answered(scope["path"], scope["method"], message["status"], seconds)
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from interlock.engine.calendar_files import CALENDAR_SUFFIX, parse_calendars
-from interlock.engine.calendar_functions import calendar_functions
+from interlock.engine.calendar_functions import Calendars, calendar_functions
 from interlock.engine.calendars import Calendar
 from interlock.engine.loader import read_source
+from interlock.statecharts.sla import sla_functions
 
 SHIPPED = Path(__file__).parent
 
@@ -39,18 +40,23 @@ def shipped_calendars() -> Mapping[str, Calendar]:
 
 
 def functions_over(directories: Sequence[Path]) -> dict[str, Callable[..., Any]]:
-    """``business_due`` and ``business_seconds`` over the calendars of some directories and the shipped ones.
+    """All that charts ask of calendars, over those of some directories and the shipped ones.
 
     Raises ChartError and OSError as `load_calendars` does.
     """
     known = _known(directories)
-    return calendar_functions(lambda: known)
+    return functions_of(lambda: known)
 
 
 def functions_over_later(directories: Sequence[Path]) -> dict[str, Callable[..., Any]]:
     """The same, where calendars are hardly ever needed: read when an expression first asks for one, which fails where
     they cannot be read."""
-    return calendar_functions(cache(lambda: _known(directories)))
+    return functions_of(cache(lambda: _known(directories)))
+
+
+def functions_of(known: Calendars) -> dict[str, Callable[..., Any]]:
+    """All that charts ask of calendars, over these."""
+    return {**calendar_functions(known), **sla_functions(known)}
 
 
 def _known(directories: Sequence[Path]) -> dict[str, Calendar]:

@@ -11,10 +11,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from interlock.engine.calendar_functions import calendar_functions
-from interlock.engine.expression_functions import add_seconds, seconds_between
 from interlock.statecharts.boards import BOARDS
-from interlock.statecharts.calendars import shipped_calendars
+from interlock.statecharts.calendars import functions_of, shipped_calendars
 from interlock.statecharts.capacity import CAPACITY
 from interlock.statecharts.routing import ROUTING
 from interlock.statecharts.time_limits import time_limit
@@ -91,17 +89,6 @@ def more_urgent(priority: int, order: str, most_urgent: int) -> int:
     if order == "descending":
         return max(priority, min(priority + 1, most_urgent))
     return min(priority, max(priority - 1, most_urgent))
-
-
-def sla_due(start: str, seconds: float) -> str:
-    """When a promise of so many seconds, whose clock runs from ``start``, is due: by the wall clock. The one place to
-    reckon in business hours instead, with `sla_left`."""
-    return str(add_seconds(start, seconds))
-
-
-def sla_left(now: str, due: str) -> float:
-    """Seconds left of a promise whose clock stops now."""
-    return max(0.0, seconds_between(now, due))
 
 
 def find_integration(integrations: list[dict[str, Any]], reference: str | None) -> str | None:
@@ -223,12 +210,12 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         function.__name__: function
         for function in (
             *(may_read, may_know, may_reply, may_update, may_dispatch, may_work, may_be),
-            *(shown_metadata, more_urgent, sla_due, sla_left),
+            *(shown_metadata, more_urgent),
             *(find_integration, next_integration, caller_integration, pass_target, on_board),
             *(named_as_next, without_integration, metadata_bytes),
             *(intervention_id, with_leg, time_limit, upsert_user_data, attach_user_data, delete_user_data),
         )
     }
-    | {**ROUTING, **CAPACITY, **calendar_functions(shipped_calendars), **BOARDS}
+    | {**ROUTING, **CAPACITY, **functions_of(shipped_calendars), **BOARDS}
 )
 """Every function by its name in expressions; those of calendars know the shipped ones."""

@@ -33,6 +33,7 @@ ENTRY_FIELDS = (
 )
 """What a history entry shows (wire contract)."""
 _FRESH_SECONDS = 5.0
+_MAX_PUBLIC = 1000
 
 
 class ChartUnknown(InterlockError):
@@ -59,6 +60,8 @@ class RegisteredCharts:
         self._read_at = float("-inf")
         self._parsed: dict[tuple[str, int], Chart] = {}
         self._machines: dict[tuple[str, int], Machine] = {}
+        self._public: dict[tuple[str, str], tuple[Mapping[tuple[str, int], str], set[str]]] = {}
+        """By machine and command: the texts by which these fields of its data were found public."""
 
     def chart(self, machine: str, version: int) -> Chart:
         """A registered chart. Raises ChartUnknown, and ChartError where it cannot be read here."""
@@ -114,8 +117,24 @@ class RegisteredCharts:
             shown["command"] = {"id": command["id"], "name": name, "data": data}
         return shown
 
+    def is_known_public(self, machine: str, command: str, fields: Collection[str]) -> bool:
+        """Whether `private_data` has lately found none of these fields private. Does not block."""
+        public = self._public.get((machine, command))
+        fresh = time.monotonic() - self._read_at <= _FRESH_SECONDS
+        return fresh and public is not None and public[0] is self._texts and public[1].issuperset(fields)
+
     def private_data(self, machine: str, command: str, fields: Iterable[str]) -> Collection[str]:
         """Those of a command's data fields that are to be sealed; none where no version keeps anything private."""
+        given = set(fields)
+        private = self._lookup_private(machine, command, given)
+        if given.isdisjoint(private):
+            known = self._public.get((machine, command))
+            found = known[1] if known and known[0] is self._texts else set()
+            if len(self._public) < _MAX_PUBLIC and len(found) < _MAX_PUBLIC:
+                self._public[machine, command] = (self._texts, found | given)
+        return private
+
+    def _lookup_private(self, machine: str, command: str, fields: set[str]) -> Collection[str]:
         versions = [
             name for name, text in self._current(None).items() if name[0] == machine and "public" in text
         ]
@@ -123,7 +142,7 @@ class RegisteredCharts:
             if not any(has_private(self.chart(*name)) for name in versions):
                 return ()
         except ChartError:  # of what cannot be read here, nobody knows what is private
-            return set(fields)
+            return fields
         return self._private_data(machine, command, fields)
 
     def _private_data(self, machine: str, command: str, fields: Iterable[str]) -> set[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +23,8 @@ from interlock.engine.expression_functions import add_seconds
 from interlock.engine.messages import format_time, parse_time
 
 Json = dict[str, Any]
+Due = Callable[[str, float], str]
+"""When so many seconds have passed since a time; an earlier time is never due later."""
 
 MAX_OFFERS = 400
 """Offers that a queue makes in one step; the rest follows in the next."""
@@ -174,25 +177,30 @@ def agent_view(agents: Mapping[str, Json], data: Mapping[str, Any]) -> Json:
 
 
 def queue_wake(
-    items: Mapping[str, Json], breach_seconds: float | None, overflow_seconds: float | None
+    items: Mapping[str, Json],
+    breach_seconds: float | None,
+    overflow_seconds: float | None,
+    due: Due = add_seconds,
 ) -> str | None:
-    """When the queue has to look at its clock next; null: when something happens."""
-    due = []
-    for since, seconds in (
-        ((e["joined"] for e in items.values() if "late" not in e), breach_seconds),
-        ((e["joined"] for e in items.values() if "agent" not in e), overflow_seconds),
-        ((e["offered_at"] for e in items.values() if "agent" in e), OFFER_SECONDS),
+    """When the queue has to look at its clock next; null: when something happens. ``due``: by which time."""
+    found = []
+    for since, seconds, by in (
+        ((e["joined"] for e in items.values() if "late" not in e), breach_seconds, due),
+        ((e["joined"] for e in items.values() if "agent" not in e), overflow_seconds, due),
+        ((e["offered_at"] for e in items.values() if "agent" in e), OFFER_SECONDS, add_seconds),
     ):
         first = min(since, default=None) if seconds is not None else None
-        if first is not None:
-            due.append(add_seconds(first, seconds))
-    return min(due, default=None)
+        if first is not None and seconds is not None:
+            found.append(by(first, seconds))
+    return min(found, default=None)
 
 
-def late_items(items: Mapping[str, Json], breach_seconds: float | None, now: str) -> list[Json]:
+def late_items(
+    items: Mapping[str, Json], breach_seconds: float | None, now: str, due: Due = add_seconds
+) -> list[Json]:
     """Who has waited for longer than the queue promises and was not told of: ``[{machine, key, since}]``, oldest
     first."""
-    found = _due(items, "joined", breach_seconds, now, lambda entry: "late" not in entry)
+    found = _due(items, "joined", breach_seconds, now, lambda entry: "late" not in entry, due)
     return [_address(name) | {"since": items[name]["since"]} for name in found]
 
 
@@ -202,9 +210,11 @@ def told_late(items: Mapping[str, Json], late: Iterable[Json]) -> Json:
     return {name: {**items[name], "late": True} for name in names}
 
 
-def overflowing_items(items: Mapping[str, Json], overflow_seconds: float | None, now: str) -> list[Json]:
+def overflowing_items(
+    items: Mapping[str, Json], overflow_seconds: float | None, now: str, due: Due = add_seconds
+) -> list[Json]:
     """Who has waited so long that another queue is tried: ``[{machine, key}]``, oldest first."""
-    found = _due(items, "joined", overflow_seconds, now, lambda entry: "agent" not in entry)
+    found = _due(items, "joined", overflow_seconds, now, lambda entry: "agent" not in entry, due)
     return [_address(name) for name in found]
 
 
@@ -260,14 +270,18 @@ def _address(name: str) -> Json:
 
 
 def _due(
-    items: Mapping[str, Json], field: str, seconds: float | None, now: str, which: Callable[[Json], bool]
+    items: Mapping[str, Json],
+    field: str,
+    seconds: float | None,
+    now: str,
+    which: Callable[[Json], bool],
+    due: Due = add_seconds,
 ) -> list[str]:
     """The names of the first `MAX_TOLD` entries of a kind whose time since ``field`` is over."""
     if seconds is None:
         return []
-    latest = add_seconds(now, -seconds)
-    found = [(entry[field], name) for name, entry in items.items() if which(entry) and entry[field] <= latest]
-    return [name for _, name in heapq.nsmallest(MAX_TOLD, found)]
+    first = heapq.nsmallest(MAX_TOLD, ((entry[field], name) for name, entry in items.items() if which(entry)))
+    return [name for _, name in takewhile(lambda each: due(each[0], seconds) <= now, first)]
 
 
 def given(data: Mapping[str, Any], name: str, default: Any) -> Any:
@@ -280,19 +294,9 @@ ROUTING: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         function.__name__: function
         for function in (
-            *(
-                item_id,
-                queue_entry,
-                has_room,
-                back_in_queue,
-                queue_offers,
-                items_on_offer,
-                agents_on_offer,
-                agent_view,
-            ),
-            *(queue_wake, late_items, told_late, overflowing_items, without_items, unanswered_offers),
-            *(items_offered, keys_of),
+            *(item_id, queue_entry, has_room, back_in_queue, without_items, items_offered, keys_of),
+            *(queue_offers, items_on_offer, agents_on_offer, agent_view, told_late, unanswered_offers),
         )
     }
 )
-"""What the charts may call by name."""
+"""What the charts may call by name; `interlock.statecharts.sla` has the clock."""

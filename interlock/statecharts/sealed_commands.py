@@ -20,6 +20,10 @@ class CommandSealer:
         self._vault = store.vault
         self._charts = charts or RegisteredCharts(store)
 
+    def is_known_public(self, machine: str, name: str, data: Mapping[str, Any]) -> bool:
+        """Whether the data surely need no sealing, as far as that is remembered. Does not block."""
+        return self._charts.is_known_public(machine, name, data) and not any(map(is_sealed, data.values()))
+
     def __call__(self, machine: str, key: str, name: str, data: Mapping[str, Any]) -> dict[str, Any]:
         """The data as it is published. In clear where this machine has no key, or where no chart is registered.
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from interlock.engine.delivery_log import Attempt, Delivery, DeliveryStatus
+from interlock.engine.masking import masked
 from interlock.engine.profiles import Outgoing, Profile, Verdict, profile_of
+from interlock.engine.shared_secrets import shared_text
 from interlock.engine.subscription import Subscription
 from interlock.engine.webhook_signatures import SignatureScheme, signature_header
 from interlock.workers.http_client import HttpClient
@@ -27,6 +29,11 @@ class Credentials:
     secrets: Sequence[bytes] = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
 
+    @property
+    def texts(self) -> list[str]:
+        """All of them as a request may carry them."""
+        return [*map(shared_text, self.secrets), *self.headers.values()]
+
 
 async def post(
     http: HttpClient, subscription: Subscription, credentials: Credentials, message: str, event: bytes
@@ -37,6 +44,8 @@ async def post(
     attempt = await http.post(
         subscription.url, outgoing.headers, outgoing.body, timeout_seconds=profile.timeout_seconds
     )
+    if attempt.reply:
+        attempt = replace(attempt, reply=masked(attempt.reply, credentials.texts))
     if attempt.status is None:
         return attempt, Verdict.RETRY
     verdict = _verdict(profile, attempt.status, attempt.answer_headers)

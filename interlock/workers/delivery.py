@@ -151,10 +151,12 @@ class _Shift:
 
     def _begin(self, http: HttpClient, due: Due) -> None:
         webhook = due.delivery.webhook
-        if not self._backlog.may_begin(due):
+        # Now, not in the task: the turn beside us may read the webhooks again, without this one.
+        subscription = self._endpoints.subscriptions.get(webhook)
+        if subscription is None or not self._backlog.may_begin(due):
             self._backlog.dropped.append(due)
             return
-        task = asyncio.create_task(self._attempt(http, due))
+        task = asyncio.create_task(self._attempt(http, due, subscription))
         self._running.add(task)
         self._places.take(task, webhook, time.monotonic())
         task.add_done_callback(lambda done: self._end(http, done))
@@ -167,11 +169,10 @@ class _Shift:
         self._ended.set()
         self._start(http)
 
-    async def _attempt(self, http: HttpClient, due: Due) -> None:
+    async def _attempt(self, http: HttpClient, due: Due, subscription: Subscription) -> None:
         began_ms = int(time.time() * 1000)
         verdict = Verdict.RETRY
         try:
-            subscription = self._endpoints.subscriptions[due.delivery.webhook]
             credentials = self._endpoints.credentials(subscription)
             attempt, verdict = await post(http, subscription, credentials, due.delivery.id, due.body)
         except InterlockError as error:  # another key, or a profile that this version does not have

@@ -61,6 +61,22 @@ def children(pid: int) -> list[int]:
     return found
 
 
+STORM = pytest.mark.storm
+
+
+@pytest.fixture(scope="module")
+def standing_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("standing")
+
+
+@pytest.fixture(scope="module")
+def standing(standing_directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """For tests that leave it running."""
+    with started("dev", "--data-dir", "data", directory=standing_directory) as process:
+        wait_for((standing_directory / "data" / "dev.json").exists, process)
+        yield process
+
+
 @pytest.fixture
 def dev(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     with started("dev", "--data-dir", "data", directory=tmp_path) as process:
@@ -68,8 +84,8 @@ def dev(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
-def test_dev_says_where_everything_is(dev: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    status = orjson.loads((tmp_path / "data" / "dev.json").read_bytes())
+def test_dev_says_where_everything_is(standing: subprocess.Popen[bytes], standing_directory: Path) -> None:
+    status = orjson.loads((standing_directory / "data" / "dev.json").read_bytes())
     assert {"redis_url", "http_url", "pids", "admin_token"} <= set(status)
     assert alive(status["pids"]["server"])
     assert all(map(alive, status["pids"]["workers"]))
@@ -83,7 +99,7 @@ def test_dev_takes_no_server_of_another_deployment(tmp_path: Path) -> None:
         wait_for((tmp_path / "data" / "dev.json").exists, process)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=STORM)])
 def test_nothing_that_dev_started_outlives_it(
     dev: subprocess.Popen[bytes], tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -95,12 +111,14 @@ def test_nothing_that_dev_started_outlives_it(
     assert gone(pids)
 
 
-def test_dev_refuses_a_data_dir_that_another_one_uses(dev: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    with started("dev", "--data-dir", "data", directory=tmp_path) as second:
+def test_dev_refuses_a_data_dir_that_another_one_uses(
+    standing: subprocess.Popen[bytes], standing_directory: Path
+) -> None:
+    with started("dev", "--data-dir", "data", directory=standing_directory) as second:
         _, err = second.communicate(timeout=60)
         assert second.returncode == 1
         assert b"in use" in err
-    assert dev.poll() is None
+    assert standing.poll() is None
 
 
 def test_dev_keeps_what_it_held(tmp_path: Path) -> None:
@@ -206,7 +224,12 @@ def test_the_demo_plays_a_part_of_the_desk_and_leaves_pictures(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=STORM),
+        pytest.param(signal.SIGKILL, -9, marks=STORM),
+    ],
 )
 def test_a_demo_that_is_stopped_leaves_no_process_behind(
     tmp_path: Path, number: signal.Signals, code: int

@@ -232,3 +232,22 @@ def test_what_is_found_foreign_is_told_beside_the_json(
     assert code == 0
     assert "foreign_data" in err
     interlock("webhook", "remove", orjson.loads(out)["id"])
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--events", "ticket.*.x"), 4, "no event filter"),
+        (("--since", "1h", "--until", "2h"), 2, "not after --since"),
+        (("\udcff",), 3, "no delivery"),
+        (("--status", "lost"), 2, "--status is one of"),
+    ],
+)
+def test_sending_again_refuses_what_means_nothing(
+    options: tuple[str, ...], code: int, message: str, interlock: Interlock, receiver: Receiver
+) -> None:
+    added = orjson.loads(interlock("webhook", "add", receiver.url, "--json")[1])
+    done = interlock("webhook", "redeliver", added["id"], *options, "--json")
+    assert (done[0], done[1]) == (code, "")
+    assert message in done[2]
+    interlock("webhook", "remove", added["id"])

@@ -10,7 +10,10 @@ from secrets import token_hex
 from threading import Barrier
 
 import pytest
+from starlette.types import ASGIApp
 
+from interlock.gateway.deployment import ServedDeployment
+from tests.integration.asgi import in_gateway, send
 from tests.integration.engage_client import BASE, Engage, done, refused
 from tests.integration.gateway_setup import KEYS, Gateway
 from tests.integration.http_client import Answer, Client, wait_until
@@ -353,15 +356,39 @@ def test_putting_off_and_taking_up_again(desk: Desk) -> None:
     for until in ("", "soon", "2020-01-01T00:00:00Z", "9999-12-31T23:59:59-23:00"):
         refused(desk.ann.call("PUT", path, {"until": until}), 422, "unprocessable_entity")
     refused(desk.bob.call("PUT", path, {"until": later}), 403, "forbidden")
+    refused(desk.blind.call("PUT", path, {"until": later}), 404, "not_found")
+    refused(desk.ann.call("PUT", "/interventions/nothing/defer", {"until": later}), 404, "not_found")
     done(desk.ann.call("PUT", path, {"until": later}))
     assert done(desk.ann.call("PUT", f"/interventions/{key}/reactivate"))["status"] == "Opened"
     refused(desk.ann.call("PUT", f"/interventions/{key}/reactivate"), 422, "unprocessable_entity")
 
 
+def test_the_customer_who_is_waited_for_comes(desk: Desk) -> None:
+    content, key = desk.opened()
+    later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    done(desk.ann.call("PUT", f"/interventions/{key}/defer", {"until": later}))
+    desk.hub.ask(SOURCE, "cust", in_reply_to_id=content)
+    found = done(desk.ann.get(key))
+    assert (found["status"], "deferred_at" in found) == ("Opened", False)
+
+
+def test_a_thread_may_hide_what_is_not_readable(desk: Desk, gateway: Gateway) -> None:
+    content = desk.asked()
+    shown = done(desk.ann.call("GET", f"/contents/{content}"))
+    thread = f"{SOURCE}:{shown['thread_id']}:{shown['identity_group_id']}"
+    hidden = {"settings": {"unreadable": "not_found"}}
+    assert gateway.admin.command(f"thread/{thread}", "configure", data=hidden).status == 200
+    key = done(desk.ann.open(content))["id"]
+    done(desk.ann.reply(content))
+    refused(desk.blind.close(key), 404, "not_found")
+    refused(desk.bob.close(key), 403, "forbidden")
+    refused(desk.blind.call("PUT", f"/interventions/{key}/reassign", {"user_id": "x"}), 404, "not_found")
+
+
 # Lists
 
 
-def test_lists_filter_page_and_sort(desk: Desk) -> None:
+def test_lists_filter_page_and_sort(desk: Desk, gateway: Gateway) -> None:
     one, two = f"cust-{token_hex(4)}", f"cust-{token_hex(4)}"
     keys = [done(desk.ann.open(desk.asked(author)))["id"] for author in (one, two, one)]
     both = {"identity_id[]": [one, two]}
@@ -383,6 +410,7 @@ def test_lists_filter_page_and_sort(desk: Desk) -> None:
     assert desk.ann.listed(user_id=desk.ann.id, **both)["count"] == 3
     assert desk.ann.listed(user_id=desk.bob.id, **both)["count"] == 0
     assert desk.blind.listed(**both)["count"] == 0, "only what the token's user reads"
+    assert Engage(gateway.with_token("agent"), "nobody").listed()["count"] == 0
     assert desk.hub.listed(**both)["count"] == 3
 
 
@@ -411,7 +439,18 @@ def test_lists_by_status(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=-1", "limit=x", "offset=-1", "offset=x", "sort=id", "status=gone", "identity_id[a]=1"],
+    [
+        "limit=0",
+        "limit=-1",
+        "limit=x",
+        "offset=-1",
+        "offset=x",
+        "offset=10001",
+        "limit=99999999999",
+        "sort=id",
+        "status=gone",
+        "identity_id[a]=1",
+    ],
 )
 def test_a_list_that_cannot_be_made(desk: Desk, query: str) -> None:
     refused(desk.ann.call("GET", f"/interventions?{query}"), 422, "unprocessable_entity")
@@ -481,6 +520,19 @@ def test_a_token_may_come_as_a_parameter(desk: Desk) -> None:
     refused(stranger.call("GET", f"/interventions/{key}", {"access_token": "x.y"}), 401, "unauthorized")
     assert done(desk.ann.call("GET", f"/interventions/{key}", {"access_token": token}))["id"] == key
     refused(desk.blind.call("GET", f"/interventions/{key}", {"access_token": token}), 401, "unauthorized")
+
+
+def test_who_asks_too_often_is_told_when_to_ask_again(desk: Desk, gateway: Gateway) -> None:
+    async def act(app: ASGIApp, _deployment: ServedDeployment) -> list[Answer]:
+        token = f"Bearer {desk.ann.client.token}"
+        return [
+            await send(app, "GET", f"{BASE}/interventions/nothing", authorization=token) for _ in range(2)
+        ]
+
+    first, second = in_gateway(gateway, act, rate_limit=1)
+    refused(first, 404, "not_found")
+    refused(second, 429, "rate_limit_exceeded")
+    assert int(second.headers["retry-after"]) > 0
 
 
 def test_acting_as_another(desk: Desk, gateway: Gateway) -> None:

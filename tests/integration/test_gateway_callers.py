@@ -10,6 +10,7 @@ import pytest
 from interlock.engine import tokens
 from tests.integration.asgi import in_gateway, send
 from tests.integration.gateway_setup import KEYS, Gateway
+from tests.integration.http_client import Client
 
 SECRET = "s" * 32
 LIST = "/interlock/v1/instances/parcel"
@@ -41,3 +42,27 @@ def test_a_jwt_is_taken_where_the_settings_say_whose(gateway: Gateway) -> None:
 
     assert in_gateway(gateway, act, jwt_secret=SECRET, jwt_audience="desk") == [200, 401, 401]
     assert in_gateway(gateway, act) == [401, 401, 401]
+
+
+def test_metrics_count_what_was_answered_and_what_waits(gateway: Gateway) -> None:
+    token = tokens.create(gateway.client, KEYS, "admin")["token"]
+
+    async def act(app, _deployment):  # type: ignore[no-untyped-def]
+        await send(app, "GET", LIST, authorization=f"Bearer {token}")
+        await send(app, "GET", LIST)
+        await send(app, "GET", "/engage/1.0/secret-path")
+        await send(app, "BREW", "/nowhere")
+        return await send(app, "GET", "/metrics")
+
+    answer = in_gateway(gateway, act)
+    lines = set(answer.raw.decode().splitlines())
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert 'interlock_http_requests_total{api="interlock",method="GET",status="200"} 1.0' in lines
+    assert 'interlock_http_requests_total{api="interlock",method="GET",status="401"} 1.0' in lines
+    assert 'interlock_http_requests_total{api="engage",method="GET",status="404"} 1.0' in lines
+    assert any(line.startswith("interlock_commands_total{") for line in lines)
+    assert "interlock_pump_leads 1.0" in lines
+    assert b"secret-path" not in answer.raw
+    assert b"BREW" not in answer.raw
+    ready = Client(gateway.url).get("/readyz").body
+    assert (ready["server"], ready["pump_leads"]) == ("up", True)

@@ -61,6 +61,8 @@ def test_a_workbin_is_made_twice_without_harm(gateway: Gateway) -> None:
         ("agents/bad", {"capacity": {"chat": -1}}, 422),
         ("queues/" + "q" * 300, {}, 422),
         ("queues/%00", {}, 400),
+        ("queues/bad", {"overflow_to": "\x07"}, 422),
+        ("agents/bad", {"queues": ["\x0c"]}, 422),
     ],
 )
 def test_what_cannot_be_made_is_refused(gateway: Gateway, path: str, body: Any, status: int) -> None:
@@ -107,6 +109,7 @@ def test_why_a_command_is_refused_is_told_without_sending_it(gateway: Gateway) -
     assert tried({"name": "send"}, bot).body["error"]["class"] == "forbidden"
     assert tried({"name": "send"}, gateway.with_token("bot")).status == 403
     assert tried({"name": "send", "more": 1}).status == 422
+    assert tried({"name": "send"}, key="%07").body["error"]["class"] == "malformed"
     assert read(gateway.admin, "parcel/tried")["version"] == 1
     assert gateway.admin.get("/interlock/v1/instances/parcel/never-made").status == 404
 

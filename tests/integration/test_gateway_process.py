@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import contextlib
 import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,10 +17,7 @@ import pytest
 import redis
 
 from interlock.engine import tokens
-from interlock.engine.clients import connect_async
 from interlock.engine.embedded import EmbeddedServer
-from interlock.engine.settings import Settings
-from interlock.gateway.commanding import CommandPort
 from tests.integration.gateway_setup import KEYS, Gateway, alive, run
 from tests.integration.http_client import (
     Client,
@@ -193,24 +188,3 @@ def test_dev_serves_http_with_an_admins_token_and_keeps_it_running(tmp_path: Pat
     finally:
         dev.kill()
         dev.wait()
-
-
-def test_who_finds_no_place_to_wait_has_published_and_is_told_so_at_once(redis_client: redis.Redis) -> None:
-    async def crowd(url: str) -> tuple[list[object], float]:
-        client = connect_async(Settings(redis_url=url), connections=8)
-        port = CommandPort(client, KEYS, places=2)
-        started = time.monotonic()
-        waiting = [asyncio.create_task(port.request(b"{}", f"interlock:reply:{n}", 2)) for n in range(2)]
-        await asyncio.sleep(0)
-        third = await port.request(b"{}", "interlock:reply:2", 2)
-        seconds = time.monotonic() - started
-        port.stopping = True
-        found = [third, *await asyncio.gather(*waiting)]
-        await client.aclose()
-        return found, seconds
-
-    place = redis_client.connection_pool.connection_kwargs
-    found, seconds = asyncio.run(crowd(f"redis://{place['host']}:{place['port']}/0"))
-    assert found == [None, None, None]
-    assert seconds < 1
-    assert redis_client.xlen(KEYS.commands) == 3

@@ -174,6 +174,32 @@ def test_a_reply_is_kept_by_its_beginning(make_desk: Callable[..., Desk], receiv
     assert len(attempt["reply"]) == 1024
 
 
+@pytest.mark.parametrize("profile", ["standard", "sunshine"])
+def test_secrets_that_an_endpoint_repeats_are_not_kept(
+    profile: str, make_desk: Callable[..., Desk], receiver: Receiver
+) -> None:
+    async def repeats(writer: Any) -> None:
+        sent = receiver.requests[-1].headers
+        secrets = {name: sent.get(name) for name in ("authorization", "x-api-key", "x-team")}
+        body = orjson.dumps({"message": "no such queue", "headers": secrets, "token": "canary-7"})
+        writer.write(b"HTTP/1.1 422 X\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+
+    desk = make_desk(webhook_retry_schedule="")
+    webhook, secret = desk.subscribe(
+        receiver.url("/hook", repeats), profile=profile, headers=["Authorization: Bearer canary-7"]
+    )
+    desk.tell("T-1", 1)
+    desk.deliver()
+    assert receiver.requests[-1].headers.get("x-api-key") == (secret if profile == "sunshine" else None)
+    [one] = desk.log(webhook)
+    assert "no such queue" in one["attempts"][0]["reply"]
+    stored = b"".join(desk.client.dump(key) or b"" for key in desk.client.scan_iter())
+    for canary in ("canary-7", secret):
+        assert canary not in str(one)
+        assert canary.encode() not in stored
+
+
 def test_an_answer_may_stop_the_retries(make_desk: Callable[..., Desk], receiver: Receiver) -> None:
     desk = make_desk(webhook_retry_schedule="0.02,0.02")
     webhook, _ = desk.subscribe(

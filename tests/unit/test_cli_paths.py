@@ -153,7 +153,7 @@ def check_way_as_a_test(
     ("over", "expected"),
     [
         ("closed:open", {"state": ["opened"], "status": "applied"}),
-        ("closed:build", {"state": ["closed"], "status": "ignored"}),
+        ("locked:lock", {"state": ["locked"], "status": "ignored"}),
         ("locked:open", {"state": ["locked"], "status": "refused", "code": "is_locked"}),
         ("locked:after.90s", {"state": ["closed"]}),
     ],
@@ -163,8 +163,9 @@ def test_simulate_takes_a_way_as_a_test(
 ) -> None:
     refusal = 'require: [{check: "false", error: {class: forbidden, code: is_locked}}]'
     (tmp_path / "door.yaml").write_text(
-        DOOR.replace("      lock: locked", "      lock: locked\n      build: {ignore: true}").replace(
-            "{after: {90s: closed}}", f"{{after: {{90s: closed}}, on: {{open: {{{refusal}}}}}}}"
+        DOOR.replace(
+            "{after: {90s: closed}}",
+            f"{{after: {{90s: closed}}, on: {{lock: {{ignore: true}}, open: {{{refusal}}}}}}}",
         )
     )
     check_way_as_a_test(tmp_path, capsys, str(tmp_path / "door.yaml"), over, expected)

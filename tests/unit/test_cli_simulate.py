@@ -41,7 +41,9 @@ def test_events_are_applied_in_order_and_told(give, capsys: pytest.CaptureFixtur
     assert run(["simulate", "ticket", "--events", "-"]) == Exit.DONE
     told = capsys.readouterr().out
     assert "announced ticket.created" in told
-    assert f"2026-01-01T00:30:00.000Z  after.30m.open.work.queued  applied  v2  {QUEUED}" in told
+    assert (
+        f"2026-01-01T00:30:00.000Z  after.context.queue_due.open.work.queued  applied  v2  {QUEUED}" in told
+    )
     assert f"assign  applied  v3  {CLOCKS}, open.work.assigned" in told
     assert "sent queue/fr enqueue" in told
 

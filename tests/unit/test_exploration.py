@@ -356,8 +356,8 @@ def test_a_way_behind_too_many_situations_is_found_and_not_called_the_shortest()
 
 
 def test_a_search_for_one_way_ends_when_it_is_found() -> None:
-    machine, whole = explored("switchboard")
-    for state, transition in (("held.offered", None), (None, "held:release_control"), (None, "nowhere:go")):
+    machine, whole = explored("thread")
+    for state, transition in (("free", None), (None, "free:reply"), (None, "nowhere:go")):
         one = explore(machine, state=state, transition=transition)
         assert one.complete and one.tries < whole.tries / 4
         if state:
@@ -417,7 +417,7 @@ def test_every_way_through_a_random_chart_leads_where_it_says(seed: int) -> None
 
 
 @pytest.mark.storm
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_every_way_through_many_random_charts_leads_where_it_says(seed: int) -> None:
     check_ways_of(seed)
@@ -493,6 +493,8 @@ REMOTE = {
     "open.work.assigned:after.context.response_seconds#2": "the same, and a policy",
     "open.work.assigned:after.context.response_seconds#3": "the same, and a policy",
     "open.work.queued:after.context.round_seconds if len(context.excluded) > 0 else null": "back in the queue",
+    "closed:reply": "on a thread, which needs the key that follows from the thread",
+    "closed:customer_message#1": "the same",
     "open.work.back_to_work:always#1": "escalated, then waiting, then resumed",
 }
 """Transitions of shipped charts that lie further off than the search goes; the tables of the charts go there."""
@@ -510,9 +512,12 @@ def explored(name: str) -> tuple[Machine, Exploration]:
 @pytest.mark.parametrize(
     "name",
     [
-        "switchboard",
         "leg",
-        *(pytest.param(name, marks=pytest.mark.storm) for name in ("ticket", "intervention", "interaction")),
+        "thread",
+        *(
+            pytest.param(name, marks=pytest.mark.storm)
+            for name in ("ticket", "intervention", "switchboard", "interaction")
+        ),
     ],
 )
 def test_every_state_and_transition_of_the_shipped_charts_is_reached(name: str) -> None:

@@ -178,8 +178,9 @@ def test_the_example_settings_name_every_setting_with_its_default(monkeypatch: p
     monkeypatch.delenv("REDIS_URL", raising=False)
     text = (ROOT / "interlock.toml.example").read_text()
     shown = tomllib.loads("\n".join(re.findall(r"^# ([a-z_]+ = .*)$", text, re.MULTILINE)))
-    assert shown.keys() == Settings.model_fields.keys() - {"secret_key"}
-    for name in shown.keys() - {"rq_redis_url", "secret_key_file"}:
+    assert shown.keys() == Settings.model_fields.keys() - {"secret_key", "jwt_secret"}
+    examples = {"rq_redis_url", "secret_key_file", "jwt_audience", "jwt_public_key_file", "jwt_issuer"}
+    for name in shown.keys() - examples:
         default = Settings.model_fields[name].get_default(call_default_factory=True)
         assert shown[name] == (list(default) if isinstance(default, tuple) else default), name
 

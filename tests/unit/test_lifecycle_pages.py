@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -247,7 +248,14 @@ def test_what_a_page_calls_certain_happens_and_nothing_else_does(chart: str) -> 
                 assert certain <= happened <= possible, (state, command)
                 letters = [orjson.loads(letter) for letter in decision.sends]
                 sent = {f"{letter['machine']} {letter['name']}" for letter in letters}
-                assert sent <= {name for each in found for name in (*each.sends, *each.possible_sends)}
+                named = {name for each in found for name in (*each.sends, *each.possible_sends)}
+                assert sent <= named | by_policy(table.machine, happened), (state, command)
+
+
+def by_policy(machine: Machine, events: Iterable[str]) -> set[str]:
+    """What the rules of the shipped policy may send when these events are announced."""
+    rules = [rule for event in events for rule in machine.rules.get(event, ())]
+    return {f"{send.machine} {send.command}" for rule in rules for send in rule.send}
 
 
 def consequences(table: Table, decision: Decision, command: str) -> list[Consequences]:

@@ -339,3 +339,16 @@ def test_the_vendors_schedules() -> None:
     assert 1.1 * sum(sunshine.schedule) + 5 * 20 <= 15 * 60, "jitter and every deadline included"
     assert profile_of("plain").schedule == (10, 20, 30, 40)
     assert profile_of("standard").schedule is None
+
+
+@pytest.mark.parametrize("profile", ["engage", "sunshine", "genesys", "plain"])
+def test_a_vendors_payload_names_the_tenant_and_its_key_as_it_knows_it(profile: str) -> None:
+    desk = {"sunshine": switchboard, "engage": engage_desk}.get(profile, engage_desk)()
+    assert desk.bench.decision
+    event = orjson.loads(desk.bench.decision.events[0]) | {"subject": "~acme~C-1"}
+    body = outgoing(profile, orjson.dumps(event)).body
+    assert b"C-1" in body
+    assert b"~" not in body
+    if profile in ("engage", "sunshine"):
+        told = orjson.loads(body)
+        assert told.get("domain_id", told.get("app", {}).get("id")) == "acme"

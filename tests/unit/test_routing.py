@@ -11,7 +11,7 @@ from interlock.engine.decision import decide
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Command
 from interlock.statecharts import capacity, routing
-from interlock.statecharts.functions import metadata_for, more_urgent, shown_metadata, sla_due, sla_left
+from interlock.statecharts.functions import metadata_for, more_urgent, shown_metadata
 from tests.desks import START, Desk, shipped
 
 NOW = "2026-03-02T10:00:00.000Z"
@@ -217,13 +217,6 @@ def test_soft_is_for_queues_and_hard_for_people() -> None:
 def test_priority_goes_either_way() -> None:
     assert [more_urgent(p, "ascending", 1) for p in (3, 1)] == [2, 1]
     assert [more_urgent(p, "descending", 5) for p in (3, 5, 7)] == [4, 5, 7]
-
-
-def test_the_clock_of_a_promise_stops_and_goes_on() -> None:
-    due = sla_due(NOW, 90)
-    assert due == "2026-03-02T10:01:30.000Z"
-    assert sla_left("2026-03-02T10:01:00.000Z", due) == 30
-    assert sla_left("2026-03-02T10:02:00.000Z", due) == 0
 
 
 def test_who_sees_which_metadata() -> None:

@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
+from interlock.engine.chart import Send
+from interlock.engine.policy import POLICY_SUFFIX
+from interlock.engine.step import Step
+from tests.desks import shipped
 from tests.scenes import Scene, Told, scenarios
 
 SCENARIOS = scenarios()
-SEEDS = range(1, 9)
+SEEDS = range(1, 7)
 
 
 def _id(value: Any) -> str | None:
@@ -76,3 +80,38 @@ def test_a_scenario_ends_the_same_in_any_order_of_independent_messages(
     scenario: dict[str, Any], seed: int
 ) -> None:
     _play_loosely(Scene(scenario, seed=seed, doubled=seed % 2 == 0))
+
+
+@pytest.mark.storm
+def test_the_scenarios_end_the_same_in_many_orders() -> None:
+    for scenario in SCENARIOS:
+        for seed in range(1000, 1200):
+            _play_loosely(Scene(scenario, seed=seed, doubled=seed % 2 == 0))
+
+
+def test_each_rule_of_the_shipped_policy_is_followed_in_some_scenario(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    followed: set[str] = set()
+    plain = Step._send
+
+    def noted(step: Step, action: Send) -> None:
+        followed.add(str(action.mark))
+        plain(step, action)
+
+    monkeypatch.setattr(Step, "_send", noted)
+    for scenario in SCENARIOS:
+        scene = Scene(scenario)
+        for step in scenario["steps"]:
+            scene.play(step)
+    rules = [
+        rule
+        for chart in shipped().charts
+        if (machine := shipped().machine(chart.id))
+        for each in machine.rules.values()
+        for rule in each
+        if rule.mark.file.endswith(POLICY_SUFFIX)
+    ]
+    assert rules
+    assert [str(send.mark) for rule in rules for send in rule.send if str(send.mark) not in followed] == []
+    assert [str(rule.mark) for rule in rules if not rule.description] == []

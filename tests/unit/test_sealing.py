@@ -29,8 +29,10 @@ from interlock.engine.sealing import (
 from interlock.engine.secrets import SecretKeyWrong
 from interlock.engine.settings import Settings
 from interlock.engine.snapshot import Snapshot
+from interlock.engine.store import Store
 from interlock.engine.stored_forms import open_snapshot, stored_snapshot
 from interlock.engine.vault import Vault
+from interlock.statecharts.registered import RegisteredCharts
 
 SEALER = Sealer(bytes(32))
 PLACE = Place("ticket", "T-1", "data")
@@ -158,6 +160,21 @@ def test_private_data_is_what_a_version_calls_so_and_what_none_declares() -> Non
     assert not fields.of_data("plain", "tell", ["word", "typo"])
     assert set(fields.of_data("unknown", "tell", ["word"])) == {"word"}
     assert not PrivateFields([parse_chart(plain)]).of_data("unknown", "tell", ["word"])
+
+
+def test_what_was_found_public_is_remembered_and_nothing_else(
+    fake_client: redis.Redis, tmp_path: Path
+) -> None:
+    keys = Keys()
+    fake_client.hset(keys.charts, "safe@1", CHART)
+    charts = RegisteredCharts(Store(fake_client, keys, Settings(secret_key_file=tmp_path / "secret.key")))
+    assert not charts.is_known_public("safe", "tell", ["note"]), "nobody has looked yet"
+    assert charts.private_data("safe", "tell", ["note"])  # what is private of the command, given or not
+    assert charts.is_known_public("safe", "tell", ["note"])
+    assert set(charts.private_data("safe", "tell", ["note", "word"])) == {"word"}
+    for fields in (["word"], ["note", "word"], ["typo"]):
+        assert not charts.is_known_public("safe", "tell", fields)
+    assert not charts.is_known_public("safe", "open", ["note"])
 
 
 def test_the_key_is_made_by_who_runs_a_deployment_and_not_by_who_reads(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from interlock.engine import subscription_changes, subscriptions, webhook_health
+from interlock.engine import redelivery, subscription_changes, subscriptions, webhook_health
 from interlock.engine.addresses import UrlRefused
 from interlock.engine.breaker import Health
 from interlock.engine.keys import Keys
@@ -122,6 +122,9 @@ def test_a_header_is_set_by_its_name_whatever_its_letters(hooks: Hooks) -> None:
         ({"headers": [f"X-{number}: x" for number in range(20)]}, SubscriptionInvalid),
         ({"rate": "fast"}, SubscriptionInvalid),
         ({"profile": "svix"}, SubscriptionInvalid),
+        ({"description": "x" * 501}, SubscriptionInvalid),
+        ({"description": "\udcff"}, SubscriptionInvalid),
+        ({"description": "two\nlines"}, SubscriptionInvalid),
     ],
 )
 def test_what_cannot_be_changes_nothing(
@@ -186,7 +189,14 @@ def test_a_webhook_from_before_there_were_changes_is_read(hooks: Hooks) -> None:
     assert Subscription.from_bytes(raw, made.id) == made
 
 
-def test_one_that_is_not_there_is_named(hooks: Hooks) -> None:
+@pytest.mark.parametrize("webhook_id", ["wh_none", "", "\udcff"])
+def test_one_that_is_not_there_is_named(webhook_id: str, hooks: Hooks) -> None:
     made = hooks.add()
-    with pytest.raises(SubscriptionNotFound, match="wh_none"):
-        hooks.update(replace(made, id="wh_none"), description="x")
+    with pytest.raises(SubscriptionNotFound):
+        hooks.update(replace(made, id=webhook_id), description="x")
+    with pytest.raises(SubscriptionNotFound):
+        subscriptions.get(hooks.client, KEYS, webhook_id)
+    with pytest.raises(SubscriptionNotFound):
+        subscriptions.remove(hooks.client, KEYS, webhook_id)
+    with pytest.raises(redelivery.DeliveryNotFound):
+        redelivery.resend_one(hooks.client, KEYS, made, webhook_id)

@@ -225,3 +225,12 @@ def test_an_imported_content_is_a_message_on_its_thread() -> None:
     made.send("content/m2", "import", {**written, "deliver": False})
     assert made.event_types(THREAD) == ["thread.message_received"], "its intervention was told already"
     assert made.refusals == []
+
+
+def test_an_intervention_that_is_taken_up_again_opens_its_thread() -> None:
+    made = Desk()
+    made.send(THREAD, "engage", {"content_id": "m1", **WHO}, actor=AVA)
+    made.send(at(1), "complete", {"close_thread": True}, actor=AVA)
+    assert made.context(THREAD)["closed"] is True
+    made.send(at(1), "customer_message", {"content_id": "m2"})
+    assert (made.state(THREAD), made.context(THREAD)["closed"]) == (["engaged"], False)

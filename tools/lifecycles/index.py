@@ -18,8 +18,8 @@ def index_page(machines: Mapping[str, Machine]) -> str:
 def _lines(machines: Mapping[str, Machine]) -> Iterator[str]:
     yield from ("# The lifecycles", "")
     yield (
-        "One page a shipped chart, made of the chart by `make docs`; and [the four source documents beside what is "
-        "here](comparison.md)."
+        "One page a shipped chart, made of the chart by `make docs`; [the policy between them and its "
+        "scenarios](orchestration.md); and [the four source documents beside what is here](comparison.md)."
     )
     rows: list[tuple[str, ...]] = [
         (f"[{name}]({name}.md)", prose(machine.chart.description)) for name, machine in machines.items()

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from interlock.engine.diagrams import draw
 from interlock.statecharts.catalog import Catalog
 from tools.lifecycles.comparison import comparison_page
 from tools.lifecycles.index import index_page
+from tools.lifecycles.orchestration import orchestration_page
 from tools.lifecycles.page import chart_page
 from tools.lifecycles.seeds import operations_by_command, problems, read_seeds
 
 DIRECTORY = Path(__file__).parents[2] / "docs" / "lifecycles"
 SEEDS = DIRECTORY / "seeds.yaml"
+SCENARIOS = Path(__file__).parents[2] / "tests" / "scenarios"
 PICTURE = DIRECTORY.parent / "img" / "ticket.svg"
 """The picture in the README."""
 
 
 def pages() -> dict[str, str]:
-    """File name -> text, for each shipped chart, the comparison and the list of both.
+    """File name -> text, for each shipped chart, the policy, the comparison and the list of all.
 
     Raises ValueError where the seeds name what no chart has.
     """
@@ -34,7 +39,18 @@ def pages() -> dict[str, str]:
     }
     made["README.md"] = index_page(machines)
     made["comparison.md"] = comparison_page(seeds)
+    made["orchestration.md"] = orchestration_page(machines, _scenarios())
     return made
+
+
+def _scenarios() -> list[dict[str, Any]]:
+    """The scenarios, each with the file that it stands in."""
+    found: list[dict[str, Any]] = []
+    for path in sorted(SCENARIOS.glob("*.yaml")):
+        for scenario in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            if isinstance(scenario, dict):
+                found.append({**scenario, "file": f"tests/scenarios/{path.name}"})
+    return found
 
 
 def picture() -> bytes:

@@ -18,23 +18,26 @@ import orjson
 from interlock.engine.profiles.outgoing import Outgoing
 from interlock.engine.shared_secrets import shared_text, signing_key
 from interlock.engine.signing import signed_headers
+from interlock.engine.tenancy import split
 
 SOURCE = "/interlock/"
-DEFAULT_TENANT = "default"
-"""Events name no tenant yet: what a vendor calls the domain or the app is the one that there is."""
 _HEADER_WORD = re.compile(r"\A[\x21-\x7e]{1,256}\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """The parts of a CloudEvent. ``machine`` and ``verb``: of ``ticket.assigned``; ``state`` and ``came_from``:
-    the first of the atomic states after and before the step, ``""`` where there is none; ``states``: all of those
-    after; ``actor_kind``: ``""`` where the system acted."""
+    """The parts of a CloudEvent. ``tenant``: what a vendor calls the domain or the app; ``key``: the tenant's.
+
+    ``machine`` and ``verb``: of ``ticket.assigned``; ``state`` and ``came_from``: the first of the atomic states
+    after and before the step, ``""`` where there is none; ``states``: all of those after; ``actor_kind``: ``""``
+    where the system acted.
+    """
 
     id: str
     type: str
     machine: str
     verb: str
+    tenant: str
     key: str
     time: str
     version: int
@@ -60,12 +63,14 @@ def read(event: bytes) -> Announced:
     source = _text(fields.get("source"))
     actor, command = _object(data.get("actor")), _object(data.get("command"))
     version = data.get("version")
+    tenant, key = split(_text(fields.get("subject")))
     return Announced(
         id=_text(fields.get("id")),
         type=kind,
         machine=source.removeprefix(SOURCE) if source.startswith(SOURCE) else prefix,
         verb=verb or kind,
-        key=_text(fields.get("subject")),
+        tenant=tenant,
+        key=key,
         time=_text(fields.get("time")),
         version=version if isinstance(version, int) else 0,
         state=_first(data.get("to")),

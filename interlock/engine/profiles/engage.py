@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from interlock.engine.profiles.announced import DEFAULT_TENANT, Announced, post, read
+from interlock.engine.profiles.announced import Announced, post, read
 from interlock.engine.profiles.outgoing import Outgoing, Verdict, only_200
 from interlock.engine.shared_secrets import shared_text
 
@@ -48,7 +48,8 @@ class Engage:
         secrets: Sequence[bytes],
         at: datetime,
     ) -> Outgoing:
-        body = orjson.dumps({"id": message, "domain_id": DEFAULT_TENANT, "events": [_event(read(event))]})
+        told = read(event)
+        body = orjson.dumps({"id": message, "domain_id": told.tenant, "events": [_event(told)]})
         vendor = {SECRET_HEADER: shared_text(secrets[0])}
         return post(body, vendor, message=message, secrets=secrets, at=at)
 

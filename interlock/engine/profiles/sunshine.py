@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from interlock.engine.profiles.announced import DEFAULT_TENANT, Announced, camel, post, read
+from interlock.engine.profiles.announced import Announced, camel, post, read
 from interlock.engine.profiles.outgoing import Outgoing, Verdict, judge
 from interlock.engine.shared_secrets import shared_text
 
@@ -32,11 +32,12 @@ class Sunshine:
     def request(
         self, event: bytes, *, message: str, webhook_id: str, secrets: Sequence[bytes], at: datetime
     ) -> Outgoing:
+        told = read(event)
         body = orjson.dumps(
             {
-                "app": {"id": DEFAULT_TENANT},
+                "app": {"id": told.tenant},
                 "webhook": {"id": webhook_id, "version": "v2"},
-                "events": [_event(read(event))],
+                "events": [_event(told)],
             }
         )
         vendor = {"X-API-Key": shared_text(secrets[0])}

@@ -18,3 +18,4 @@ def mount(app: FastAPI, envelopes: Envelopes) -> None:
         for prefix in dialect.PREFIXES:
             envelopes.add(prefix, dialect.envelope)
         app.include_router(dialect.router)
+    envelopes.add("/oneview/v2", oneview.envelope_v2)

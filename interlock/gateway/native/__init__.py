@@ -16,7 +16,7 @@ from interlock.gateway.native import (
     webhooks,
 )
 
-router = APIRouter(prefix="/interlock/v1", tags=["native"], responses=problems(401, 403, 422, 429, 503))
+router = APIRouter(prefix="/interlock/v1", tags=["native"], responses=problems(400, 401, 403, 422, 429, 503))
 router.include_router(commands.router)
 router.include_router(instances.router)
 router.include_router(explaining.router)

@@ -47,6 +47,7 @@ _PICTURE: dict[int | str, dict[str, Any]] = {
         "content": {
             "text/plain": {"schema": {"type": "string"}},
             **{media: {"schema": {"type": "string"}} for media in _MEDIA_TYPES.values()},
+            "application/json": {"schema": {"type": "object"}},
         },
     }
 }

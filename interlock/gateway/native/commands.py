@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import uuid_utils
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BeforeValidator
 
 from interlock.engine.errors import CommandRefused
@@ -14,7 +14,7 @@ from interlock.engine.messages import MAX_ID_LENGTH
 from interlock.engine.tokens import Principal
 from interlock.gateway.answers import HTTP_STATUS, answer, decoded, problems, results, status_of
 from interlock.gateway.asking import send
-from interlock.gateway.callers import Caller, Reader, check_readable
+from interlock.gateway.callers import SECURITY, Reader, caller_of, check_readable
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.parameters import read_json
 from interlock.gateway.problems import Problem
@@ -24,6 +24,16 @@ from interlock.gateway.tenants import command_id_for, key_for, shown_result
 MAX_WAIT_SECONDS = 60
 
 router = APIRouter()
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string"},
+    }
 
 
 @router.post(
@@ -36,22 +46,28 @@ router = APIRouter()
         **problems(415),
     },
     openapi_extra={
-        "requestBody": {"required": True, "content": {"application/json": {"schema": command_body()}}}
+        "requestBody": {"required": True, "content": {"application/json": {"schema": command_body()}}},
+        "security": SECURITY,
+        "parameters": [
+            {
+                "name": "wait",
+                "in": "query",
+                "required": False,
+                "description": "Seconds to wait for the result.",
+                "schema": {"type": "number", "minimum": 0, "maximum": MAX_WAIT_SECONDS, "default": 0},
+            },
+            _header("Idempotency-Key", "Id of the command: sent again, it counts once."),
+            _header("If-Match", "`expected_version`, as in `ETag`."),
+        ],
     },
 )
-async def send_command(
-    request: Request,
-    deployment: Deployment,
-    principal: Caller,
-    wait: Annotated[
-        float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for the result.")
-    ] = 0,
-    idempotency_key: Annotated[
-        str | None, Header(description="Id of the command: sent again, it counts once.")
-    ] = None,
-    if_match: Annotated[str | None, Header(description="`expected_version`, as in `ETag`.")] = None,
-) -> Response:
+async def send_command(request: Request) -> Response:
     """Send a command. It is published whatever happens then; what the engine answers is its result."""
+    deployment: ServedDeployment = request.app.state.deployment
+    principal = await caller_of(request, deployment)
+    wait = _wait(request.query_params.get("wait", "0"))
+    idempotency_key = request.headers.get("idempotency-key")
+    if_match = request.headers.get("if-match")
     _check_content_type(request.headers.get("content-type", ""))
     body = _read(await request.body())
     _take(body, "id", _unquoted(idempotency_key), "Idempotency-Key")
@@ -64,6 +80,18 @@ async def send_command(
         headers = {"Location": f"{request.url.path}/{quote(command_id, safe='')}"}
         return answer({"id": command_id, "status": "pending"}, 202, headers)
     return answer(shown_result(result), status_of(result))
+
+
+def _wait(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= MAX_WAIT_SECONDS:
+        message = f"a number from 0 to {MAX_WAIT_SECONDS} is required"
+        found = [{"place": "query.wait", "message": message}]
+        raise Problem(422, "invalid_request", f"query.wait: {message}. Correct it.", errors=found)
+    return seconds
 
 
 async def _sent(

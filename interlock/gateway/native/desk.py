@@ -38,7 +38,13 @@ def _body(**properties: Any) -> dict[str, Any]:
 
 
 _TEXT = {"type": "string"}
-_NAMES = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 256}, "maxItems": 1000}
+_KEY = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 256,
+    "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$",
+}
+_NAMES = {"type": "array", "items": _KEY, "maxItems": 1000}
 _SECONDS = {"type": "number", "minimum": 0}
 _PLACES = {"type": "integer", "minimum": 0}
 
@@ -53,7 +59,7 @@ _PLACES = {"type": "integer", "minimum": 0}
         prefer_last_agent={"type": "boolean"},
         raise_seconds={"type": "number", "exclusiveMinimum": 0},
         breach_seconds=_SECONDS,
-        overflow_to={"type": "string", "minLength": 1},
+        overflow_to=_KEY,
         overflow_seconds=_SECONDS,
         max_waiting={"type": "integer", "minimum": 1, "maximum": 10000},
     ),

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from interlock.engine.decision import ReplayError, capabilities, decide
-from interlock.engine.errors import ChartError
+from interlock.engine.errors import ChartError, CommandRefused
+from interlock.engine.ingress import parse_command
 from interlock.engine.machine import Machine
-from interlock.engine.messages import Actor, Command
+from interlock.engine.messages import Actor, Error, Result, Status
 from interlock.engine.migration_command import first_chart_version, replay_versions
 from interlock.engine.snapshot import Snapshot
 from interlock.engine.tokens import Principal
@@ -150,17 +152,23 @@ def tried(
         version = snapshot.chart_version if snapshot else deployment.charts.latest(machine).version
     except MachineUnknown as error:
         raise Problem(404, "unknown_machine", str(error)) from None
-    command = Command(
-        machine=machine,
-        key=key_for(principal, key),
-        name=name,
-        data=data,
-        id="trial",
-        actor=Actor(**principal.actor()),
-        expected_version=expected_version,
-    )
-    decision = decide(compiled(deployment, machine, version), snapshot, command, datetime.now(UTC))
-    result = decision.result.as_dict()
+    body = {
+        "machine": machine,
+        "key": key_for(principal, key),
+        "name": name,
+        "data": data,
+        "id": "trial",
+        "actor": principal.actor(),
+        "expected_version": expected_version,
+    }
+    try:
+        command = parse_command(deployment.store.keys, orjson.dumps(body))
+        result = decide(
+            compiled(deployment, machine, version), snapshot, command, datetime.now(UTC)
+        ).result.as_dict()
+    except CommandRefused as refusal:
+        refused = Error(refusal.error_class, refusal.code, refusal.message, refusal.details)
+        result = Result("trial", Status.REFUSED, machine, key, None, None, [], refused).as_dict()
     return {name: result[name] for name in ("status", "state", "version", "events", "error")}
 
 

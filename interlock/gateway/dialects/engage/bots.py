@@ -19,7 +19,7 @@ from interlock.gateway.dialects.engage.words import (
     errors,
     takes,
 )
-from interlock.gateway.permissions import permits
+from interlock.gateway.permissions import readable_sources
 from interlock.gateway.reading import listed
 
 _SIDES = ("bot", "agent")
@@ -109,9 +109,9 @@ async def _thread_of_identity(call: Call, identity: str) -> str:
         call.principal,
         "thread",
         where={"identity_id": identity},
-        only=lambda thread: permits(call.principal, "read", thread["context"]["source_id"]),
         sort=["-updated_at"],
         limit=1,
+        sources=readable_sources(call.principal),
     )
     if not found.instances:
         raise not_found("conversation with the identity", identity)

@@ -18,7 +18,7 @@ from interlock.gateway.dialects.engage.errors import refusal, unprocessable
 from interlock.gateway.dialects.engage.impersonation import impersonated
 from interlock.gateway.dialects.engage.tokens import token_from_query
 from interlock.gateway.dialects.engage.versions import at_version
-from interlock.gateway.dialects.engage.words import MAX_TEXT, MAX_WHOLE
+from interlock.gateway.dialects.engage.words import MAX_TEXT
 from interlock.gateway.parameters import parameters
 from interlock.gateway.reading import Instance, read
 from interlock.gateway.repeats import call_id
@@ -104,14 +104,14 @@ class Call:
             )
         return [each for each in dict.fromkeys(values) if each]
 
-    def whole(self, name: str, default: int, least: int, largest: int) -> int:
-        """A whole number of at least ``least``; what is over ``largest`` counts as that. Raises Problem (422)."""
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        """A whole number between bounds. Raises Problem (422)."""
         value = self.parameters.get(name, default)
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
             value = int(value)
-        if type(value) is not int or not least <= value <= MAX_WHOLE:
-            raise unprocessable(f"{name} is no whole number from {least} to {MAX_WHOLE}. Correct it.")
-        return min(value, largest)
+        if type(value) is not int or not least <= value <= most:
+            raise unprocessable(f"{name} is no whole number from {least} to {most}. Correct it.")
+        return value
 
     def flag(self, name: str) -> bool:
         """Yes or no; no where it is missing. Raises Problem (422)."""

@@ -8,7 +8,9 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Path, Response
 from pydantic import BeforeValidator
 
+from interlock.engine.listing import MAX_OFFSET
 from interlock.engine.messages import format_time, parse_time
+from interlock.engine.queries import InvalidQuery
 from interlock.gateway.dialects.engage.answering import answer
 from interlock.gateway.dialects.engage.calls import Call, Called, Result
 from interlock.gateway.dialects.engage.errors import not_found, unprocessable
@@ -29,7 +31,7 @@ from interlock.gateway.dialects.engage.words import (
     takes,
     whole,
 )
-from interlock.gateway.permissions import EVERY_SOURCE, READ_ALL
+from interlock.gateway.permissions import readable_sources
 from interlock.gateway.reading import listed
 
 DEFAULT_LIMIT, MAX_LIMIT = 30, 150
@@ -54,7 +56,7 @@ _ONE = {"model": EngageIntervention, "description": "The intervention."}
             "identity_id": IDS,
             "status": one_of(*STATUSES),
             "sort": one_of(*_SORTS),
-            "offset": whole(0),
+            "offset": whole(0, MAX_OFFSET),
             "limit": whole(1),
         },
         has_body=False,
@@ -62,23 +64,24 @@ _ONE = {"model": EngageIntervention, "description": "The intervention."}
 )
 async def list_interventions(call: Called) -> Response:
     """Interventions on sources that the token's user reads, the newest first."""
-    offset = call.whole("offset", 0, 0, MAX_WHOLE)
-    limit = call.whole("limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+    offset = call.whole("offset", 0, 0, MAX_OFFSET)
+    limit = min(call.whole("limit", DEFAULT_LIMIT, 1, MAX_WHOLE), MAX_LIMIT)
     sort = call.text("sort") or _SORTS[0]
     if sort not in _SORTS:
         raise unprocessable(f"sort is one of {', '.join(_SORTS)}. Correct it.")
-    where = _filters(call)
-    if any(values == [] for values in where.values()):
-        return answer(records([], 0, offset, limit))
-    found = await listed(
-        call.deployment,
-        call.principal,
-        "intervention",
-        where=where,
-        sort=[f"-{sort}"],
-        offset=offset,
-        limit=limit,
-    )
+    try:
+        found = await listed(
+            call.deployment,
+            call.principal,
+            "intervention",
+            where=_filters(call),
+            sort=[f"-{sort}"],
+            offset=offset,
+            limit=limit,
+            sources=readable_sources(call.principal),
+        )
+    except InvalidQuery as error:
+        raise unprocessable(f"{error}. Ask for less.") from None
     shown = [intervention(instance) for instance in found.instances]
     return answer(records(shown, found.total, offset, limit))
 
@@ -95,11 +98,6 @@ def _filters(call: Call) -> dict[str, list[str]]:
             where[name] = [value]
     if identities := call.texts("identity_id"):
         where["identity_id"] = identities
-    principal = call.principal
-    if principal.kind not in READ_ALL:
-        readable = [one.partition(":")[2] for one in principal.permissions if one.startswith("read:")]
-        if EVERY_SOURCE not in readable:
-            where["source_id"] = readable
     return where
 
 
@@ -215,6 +213,7 @@ async def defer_intervention(call: Called, key: Id) -> Response:
         until = format_time(parse_time(text))
     except (ValueError, OverflowError):
         raise unprocessable(f"{text!r} is no time as in 2030-01-31T09:00:00Z. Correct it.") from None
+    await readable_intervention(call.deployment, call.principal, key)
     result = await call.send("intervention", key, "defer", {"until": until})
     return await _answered(call, result, 422)
 
@@ -227,6 +226,7 @@ async def defer_intervention(call: Called, key: Id) -> Response:
 )
 async def reactivate_intervention(call: Called, key: Id) -> Response:
     """Take up again what is put off. Not among Engage's own operations either."""
+    await readable_intervention(call.deployment, call.principal, key)
     return await _answered(call, await call.send("intervention", key, "reactivate"), 422)
 
 

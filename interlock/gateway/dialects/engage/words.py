@@ -115,9 +115,9 @@ def one_of(*values: str) -> dict[str, Any]:
     return {"type": "string", "enum": [*values, ""]}
 
 
-def whole(least: int) -> dict[str, Any]:
+def whole(least: int, most: int = MAX_WHOLE) -> dict[str, Any]:
     """The schema of a whole number."""
-    return {"type": "integer", "format": "int32", "minimum": least, "maximum": MAX_WHOLE}
+    return {"type": "integer", "format": "int32", "minimum": least, "maximum": most}
 
 
 def takes(

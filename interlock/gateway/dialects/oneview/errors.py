@@ -1,35 +1,74 @@
-"""OneView's answers to what goes wrong: ``{"errorCode", "errorMessage"}``."""
+"""OneView's answers to what goes wrong: ``{"errorCode", "errorMessage"}``, in version 2 with ``errors`` beside."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from fastapi import Response
 
+from interlock.engine.errors import ErrorClass
 from interlock.gateway.answers import answer
-from interlock.gateway.problems import DialectError, Problem
+from interlock.gateway.problems import Problem
 
 _MESSAGES = {
     400: "bad request",
     401: "not authorize",
     403: "forbidden",
     404: "not found",
+    409: "conflict",
     500: "internal server error",
 }
 """The documented texts, as they are spelt there."""
 
-
-class OneViewError(DialectError):
-    """Ends a request. ``message``: the documented one of the status where there is none."""
-
-    def __init__(self, status: int, message: str = "", headers: dict[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status, self.message = status, message or _MESSAGES.get(status, "")
-        self.headers = headers or {}
-
-    def response(self) -> Response:
-        return answer({"errorCode": self.status, "errorMessage": self.message}, self.status, self.headers)
+_BY_CLASS = {
+    ErrorClass.NOT_FOUND: 404,
+    ErrorClass.FORBIDDEN: 403,
+    ErrorClass.MALFORMED: 400,
+    ErrorClass.INVALID_DATA: 400,
+    ErrorClass.INVALID_TARGET: 400,
+    ErrorClass.TOO_LARGE: 413,
+    ErrorClass.TOO_BUSY: 503,
+    ErrorClass.EXPIRED: 503,
+    ErrorClass.UNKNOWN_MACHINE: 503,
+    ErrorClass.UNKNOWN_COMMAND: 503,
+    ErrorClass.GUARD_ERROR: 500,
+    ErrorClass.INTERNAL: 500,
+}
+"""Status of each class of refusal; the others say that the state stands against it (409)."""
 
 
 def envelope(problem: Problem) -> Response:
-    """A problem in OneView's words."""
-    message = _MESSAGES.get(problem.status, problem.detail)
-    return OneViewError(problem.status, message, problem.headers).response()
+    """A problem in OneView's words. It knows no 422: what cannot be read is a bad request."""
+    status = 400 if problem.status == 422 else problem.status
+    message = _MESSAGES.get(status, problem.detail)
+    return answer({"errorCode": status, "errorMessage": message}, status, problem.headers)
+
+
+def envelope_v2(problem: Problem) -> Response:
+    """The same in version 2, whose clients read ``errors``."""
+    status = 400 if problem.status == 422 else problem.status
+    message = _MESSAGES.get(status, problem.detail)
+    body = {
+        "errors": [{"status": str(status), "title": message}],
+        "errorCode": status,
+        "errorMessage": message,
+    }
+    return answer(body, status, problem.headers)
+
+
+def refusal(result: Mapping[str, Any]) -> Problem:
+    """What a refused command is answered."""
+    error = result["error"]
+    status = _BY_CLASS.get(error["class"], 409)
+    return Problem(
+        status, error["code"], error["message"], headers={"Retry-After": "2"} if status == 503 else None
+    )
+
+
+def not_found() -> Problem:
+    return Problem(404, "not_found", "There is nothing of this id for you.")
+
+
+def forbidden() -> Problem:
+    return Problem(403, "forbidden", "This is another agent's; a supervisor may do it.")
