@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import uuid_utils
 from fastapi import Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
 
@@ -22,7 +21,8 @@ from interlock.gateway.dialects.engage.versions import at_version
 from interlock.gateway.dialects.engage.words import MAX_TEXT
 from interlock.gateway.parameters import parameters
 from interlock.gateway.reading import Instance, read
-from interlock.gateway.tenants import idempotent_id, shown_result
+from interlock.gateway.repeats import call_id
+from interlock.gateway.tenants import shown_result
 
 Result = Mapping[str, Any]
 """The engine's result of a command (wire contract)."""
@@ -136,10 +136,7 @@ async def called(
 ) -> Call:
     """The call of a request. Raises Problem: 401, 400 for who may not impersonate, and what `parameters` raises."""
     sent = _with_repeated(await parameters(request), request)
-    command_id = str(uuid_utils.uuid7())
-    if idempotency_key:
-        named = f"{request.method} {request.scope['path']}\n{idempotency_key}"
-        command_id = idempotent_id(caller, named)
+    command_id = call_id(request, caller, idempotency_key)
     principal = await impersonated(deployment, caller, sent.get("impersonated_user_id"))
     return Call(deployment, principal, sent, command_id, bool(idempotency_key))
 
