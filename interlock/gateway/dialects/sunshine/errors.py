@@ -92,7 +92,7 @@ def envelope(problem: Problem) -> Response:
 
 
 def refusal(result: Mapping[str, Any], known: Mapping[str, tuple[int, str]] | None = None) -> SunshineError:
-    """What a refused command is answered. ``known``: status and code by the chart's code."""
+    """What a refused command is answered. ``known``: status and code by the chart's code, where it tells more."""
     error = result["error"]
     code = error["code"]
     if known and code in known:
