@@ -49,6 +49,9 @@ def make_app(deployment: ServedDeployment) -> ASGIApp:
     return Shield(app, deployment.settings.max_command_bytes, envelopes, deployment.metrics)
 
 
+_VALIDATION = "Validation Error"
+
+
 def _operation_id(route: APIRoute) -> str:
     return f"{route.tags[0]}_{route.name}"
 
@@ -58,6 +61,9 @@ def _document(app: FastAPI, make: Callable[[], dict[str, Any]]) -> dict[str, Any
     if app.openapi_schema is None:
         for path in make()["paths"].values():
             for operation in path.values():
+                # FastAPI adds its own answer to what does not fit, where none is declared; none here answers so.
+                if operation["responses"].get("422", {}).get("description") == _VALIDATION:
+                    del operation["responses"]["422"]
                 for response in operation["responses"].values():
                     content = response.get("content", {})
                     if content.get("application/json", {}).get("schema") == PROBLEM_SCHEMA:
