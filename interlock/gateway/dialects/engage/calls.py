@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from interlock.engine.messages import is_printable
 from interlock.engine.tokens import Principal
-from interlock.gateway.asking import ask
+from interlock.gateway.asking import answered, ask
 from interlock.gateway.callers import Caller
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.dialects.engage.errors import refusal, unprocessable
@@ -22,7 +22,7 @@ from interlock.gateway.dialects.engage.versions import at_version
 from interlock.gateway.dialects.engage.words import MAX_TEXT
 from interlock.gateway.parameters import parameters
 from interlock.gateway.reading import Instance, read
-from interlock.gateway.tenants import idempotent_id, shown_result
+from interlock.gateway.tenants import call_id
 
 Result = Mapping[str, Any]
 """The engine's result of a command (wire contract)."""
@@ -51,8 +51,7 @@ class Call:
         """The result that this step had when the call came before; None where it did not."""
         if not self.is_named:
             return None
-        result = await run_in_threadpool(self.deployment.store.result, self.command_id + step)
-        return None if result is None else {**shown_result(result), "duplicate": True}
+        return await answered(self.deployment, self.command_id + step)
 
     async def instance(self, result: Result, by_state: int) -> Instance:
         """The instance that a result tells of, of a repeated call as it was the first time.
@@ -138,8 +137,7 @@ async def called(
     sent = _with_repeated(await parameters(request), request)
     command_id = str(uuid_utils.uuid7())
     if idempotency_key:
-        named = f"{request.method} {request.scope['path']}\n{idempotency_key}"
-        command_id = idempotent_id(caller, named)
+        command_id = call_id(caller, request.method, request.scope["path"], idempotency_key)
     principal = await impersonated(deployment, caller, sent.get("impersonated_user_id"))
     return Call(deployment, principal, sent, command_id, bool(idempotency_key))
 
