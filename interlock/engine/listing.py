@@ -70,8 +70,10 @@ class _Stream:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Streams of keys, one of which holds each instance that fits a filter."""
+    """Streams of keys, one of which holds each instance that fits a filter. ``name``: the index of its values; ""
+    where it is none of a field's."""
 
+    name: str
     streams: list[_Stream]
     size: int
     counts_once: bool
@@ -137,8 +139,13 @@ class Listing:
         sources = [each for each in sources if each.size < everything or not each.counts_once] or sources[:1]
         own = {order.name for order in query.orders if not order.name.startswith("$")} - query.values.keys()
         source = min(sources, key=lambda each: each.size)
-        if len(sources) == 1 and source.counts_once and not own:
-            return Total(source.size, True)
+        # Of a field's index it can be read what it leaves out, of states and tags not.
+        base = next((each for each in sources if not each.name), source)
+        if base.counts_once and not own:
+            others = [each for each in sources if each is not base]
+            excepted = self._excepted(query, others, everything, source.size)
+            if excepted is not None:
+                return Total(base.size - self._fitting(query, base.name, excepted), True)
         count = seen = 0
         for keys in _chunks(self._keys_of(source)):
             rows = self._rows(query.machine, keys)
@@ -147,6 +154,39 @@ class Listing:
             if seen >= COUNTED:
                 return Total(count, False)
         return Total(count, True)
+
+    def _excepted(
+        self, query: Query, sources: Sequence[_Source], everything: int, below: int
+    ) -> set[str] | None:
+        """The keys that some of these filters leave out; None where they are not fewer than ``below``, or where an
+        index does not tell."""
+        if not sources:
+            return set()
+        left_out = sum(everything - source.size for source in sources)
+        if left_out >= min(below, GATHERED) or not all(source.name for source in sources):
+            return None
+        pipeline = self._client.pipeline(transaction=False)
+        for source in sources:
+            for keys in self._partitions():
+                name = keys.order_index(query.machine, source.name)
+                pipeline.zcard(name)
+                for low, high in _gaps(query.values[source.name]):
+                    pipeline.zrangebylex(name, low, high, 0, GATHERED)
+        answers = cast("list[int | list[bytes]]", pipeline.execute())
+        # An instance that an index does not hold, because its chart lists by other fields, is in no gap either.
+        if sum(each for each in answers if isinstance(each, int)) < everything * len(sources):
+            return None
+        members = (member for each in answers if isinstance(each, list) for member in each)
+        return {member.decode(errors="replace").partition(END)[2] for member in members}
+
+    def _fitting(self, query: Query, name: str, keys: set[str]) -> int:
+        """How many of these instances fit the filter of this name (see `_Source`) alone."""
+        alone = query.only(name)
+        return sum(
+            alone.position(row, key) is not None
+            for some in _chunks(iter(keys))
+            for key, row in self._rows(query.machine, some)
+        )
 
     def unlisted(self, query: Query) -> int:
         """See `Store.unlisted`."""
@@ -244,12 +284,13 @@ class Listing:
             [_Stream(keys.order_index(machine, name), value + END) for keys in places for value in values]
             for name, values in query.values.items()
         ]
-        once = [True for _ in streams]
+        names, once = [*query.values], [True for _ in streams]
         for named, index in ((query.states, "state_index"), (query.tags, "tag_index")):
             if named:
                 streams.append(
                     [_Stream(getattr(keys, index)(machine, name)) for keys in places for name in named]
                 )
+                names.append("")
                 once.append(len(named) == 1)
         whole = [_Stream(keys.index(machine)) for keys in places]
         pipeline = self._client.pipeline(transaction=False)
@@ -259,10 +300,10 @@ class Listing:
             else:
                 pipeline.zcard(stream.name)
         sizes = iter(cast(list[int], pipeline.execute()))
-        everything = _Source(whole, sum(islice(sizes, len(whole))), True)
+        everything = _Source("", whole, sum(islice(sizes, len(whole))), True)
         found = [
-            _Source(each, sum(islice(sizes, len(each))), single)
-            for each, single in zip(streams, once, strict=True)
+            _Source(name, each, sum(islice(sizes, len(each))), single)
+            for name, each, single in zip(names, streams, once, strict=True)
         ]
         return found or [everything], everything.size
 
@@ -361,6 +402,15 @@ class _Merge:
             if members:
                 self._last[number] = members[-1][cut:]
         self._size = min(2 * self._size, 1000)
+
+
+def _gaps(values: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The stretches of an order index that hold none of these values."""
+    low = "-"
+    for value in sorted(values):
+        yield low, f"({value}{END}"
+        low = f"[{value}\x01"
+    yield low, "+"
 
 
 def _ahead(sources: Sequence[_Source], everything: int, wanted: int) -> float:

@@ -131,6 +131,12 @@ class Query:
         except KeyError:
             return None
 
+    def only(self, name: str) -> Query:
+        """The query of one filter of this one: that by the index ``name``, or that by states and tags for ""."""
+        alone = Query(self.machine, () if name else self.states, () if name else self.tags)
+        object.__setattr__(alone, "values", {name: self.values[name]} if name else {})
+        return alone
+
     def sorted(self, positions: list[Position]) -> list[Position]:
         """The positions in the order of the list."""
         found = sorted(positions, key=lambda each: each.key, reverse=self.key_descends)

@@ -28,11 +28,6 @@ def idempotent_id(principal: Principal, idempotency_key: str) -> str:
     return f"i-{hashlib.sha256(orjson.dumps(told)).hexdigest()[:40]}"
 
 
-def call_id(principal: Principal, method: str, path: str, idempotency_key: str) -> str:
-    """The same for a call of a vendor's API, whose keys are named within their operation."""
-    return idempotent_id(principal, f"{method} {path}\n{idempotency_key}")
-
-
 def shown_result(result: Mapping[str, Any]) -> dict[str, Any]:
     """A result as its tenant knows it."""
     shown = dict(result)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from tests.acceptance.deployment import Deployment, running_dev
+import redis
+
+from interlock.engine.embedded import EmbeddedServer
+from interlock.engine.settings import Settings
+from interlock.engine.store import Store
+from interlock.statecharts.catalog import Catalog
+from interlock.workers.processes import register_charts
+from tests.acceptance.deployment import Deployment, clean_environment, running_dev
 
 V1 = """\
 id: order
@@ -86,7 +93,11 @@ def test_what_is_asked_wrongly_is_said(tmp_path: Path) -> None:
     (tmp_path / "charts").mkdir()
     (tmp_path / "charts" / "order.yaml").write_text(V1)
     (tmp_path / "map.yaml").write_text("statse: {packed: boxed}\n")
-    with running(tmp_path) as deployment:
+    with EmbeddedServer(tmp_path / "data") as server, redis.Redis.from_url(server.url) as client:
+        settings = Settings(redis_url=server.url)
+        register_charts(Store.open(client, settings, found=True), Catalog.load([tmp_path / "charts"]))
+        environment = clean_environment(INTERLOCK_REDIS_URL=server.url)
+        deployment = Deployment(server.url, tmp_path, environment)
         for arguments, code, word in (
             (["--to", "2"], 3, "order@1"),
             (["--to", "1", "--map", "map.yaml"], 4, "states"),

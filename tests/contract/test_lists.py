@@ -349,3 +349,23 @@ def test_a_tenants_list_holds_its_own_alone_and_one_by_sources_what_has_one(post
     assert keys_of(posted, sources=["chat", "mail"]) == ["p77", "~acme~p1"]
     assert keys_of(posted, sources=["mail"], tenant="acme") == []
     assert keys_of(posted, sources=[]) == []
+
+
+def test_filters_that_leave_much_are_counted_by_what_they_leave_out(
+    posted: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20, 40):
+        send(posted, f"p{number}", "post", owner="zoë" if number < 38 else "a\x01b", label=1, channel="chat")
+    send(posted, "p40", "post", owner=None, label=1, channel="mail")
+    monkeypatch.setattr(listing, "COUNTED", 1)  # so that what is counted row by row is not exact
+    for asked in (
+        {"where": {"owner": ["zoë", "ann", "bob", None]}, "states": ["live"]},
+        {"where": {"owner": ["zoë", "ann", "bob", "a\x01b"], "chart_version": [1, 2]}, "tenant": "default"},
+        {"where": {"owner": ["zoë"]}, "tenant": "default", "tags": ["waiting"]},
+    ):
+        query = Query("parcel", **asked)
+        keys = full_scan(CHARTS, posted.store.instances("parcel"), query)
+        assert len(keys) > 15
+        assert posted.store.total(query) == listing.Total(len(keys), True), asked
+    # Ten have no source, so its index does not tell what it leaves out.
+    assert not posted.store.total(Query("parcel", where={"owner": ["zoë", None]}, sources=["chat"])).exact

@@ -56,7 +56,7 @@ class Client:
         path: str,
         body: bytes | Iterable[bytes] | None = None,
         *,
-        timeout_seconds: float = 20.0,
+        timeout_seconds: float = 60.0,
         **headers: str,
     ) -> Answer:
         """Header names are written with underscores."""
@@ -94,7 +94,7 @@ def environment(**settings: str) -> dict[str, str]:
     return {**clean, "INTERLOCK_LOG_FORMAT": "json", "INTERLOCK_RATE_LIMIT": "0", **settings}
 
 
-def wait_until(holds: Callable[[], Any], seconds: float = 20.0) -> Any:
+def wait_until(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := holds()):
         assert time.monotonic() < deadline, f"did not happen in {seconds} s"

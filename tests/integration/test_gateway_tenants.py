@@ -170,5 +170,6 @@ def test_each_vendor_has_its_own_envelope_for_whatever_goes_wrong(
 ) -> None:
     missing = gateway.admin.get(f"{path}/nothing-here")
     large = gateway.admin.send("POST", f"{path}/nothing-here", b"x" * 300_000)
-    assert [(one.status, set(one.body)) for one in (missing, large)] == [(404, fields), (413, fields)]
+    assert [missing.status, large.status] == [404, 413]
+    assert all(fields <= set(one.body) for one in (missing, large))
     assert gateway.admin.get(f"{path}x/nothing-here").is_problem

@@ -52,11 +52,11 @@ def compare(directory: Path, seeds: range, events: int) -> tuple[Counter[str], l
 
 
 def test_random_cases_have_the_answers_of_xstate(xstate: Path) -> None:
-    tally, differences = compare(xstate, range(400), 10)
+    tally, differences = compare(xstate, range(200), 10)
     assert not differences, "\n".join(differences[:3])
     # What is compared is worth it.
-    assert tally["same"] > 300
-    assert tally["not compared"] < 12
+    assert tally["same"] > 150
+    assert tally["not compared"] < 10
     assert tally["moved"] > 0.15 * tally["steps"]
     assert tally["spoke"] > 0.4 * tally["steps"]
     assert tally["done"] > 0
@@ -82,7 +82,7 @@ def test_a_difference_is_told(xstate: Path) -> None:
         words: Json = json.loads(json.dumps(case).replace('"reenter": true', '"reenter": false'))
         return words
 
-    cases = [random_case(seed, 10) for seed in range(60)]
+    cases = [random_case(seed, 10) for seed in range(40)]
     ours = [run_case(without_reenter(case)) for case in cases]
     apart = sum(
         our != their for our, their in zip(ours, answers(xstate, cases), strict=True) if "error" not in our

@@ -84,7 +84,7 @@ def test_what_is_no_capability_is_refused_and_what_is_one_is_taken(place: str, a
     done = []
     for name, command in table.machine.chart.commands.items():
         result = table.at(place).send(name, actor=actor).result
-        if result.error is None and not command.creates:
+        if result.status == "applied" and not command.creates:  # a harmless repeat is nothing to offer
             done.append(name)
     assert told == done
 

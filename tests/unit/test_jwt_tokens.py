@@ -28,7 +28,7 @@ ED = ed25519.Ed25519PrivateKey.generate()
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    told = {"sub": "ann", "kind": "agent", "aud": "desk", "exp": int(time.time()) + 60, **changes}
+    told = {"sub": "ann", "kind": "agent", "aud": "desk", "exp": int(time.time()) + 3600, **changes}
     return {name: value for name, value in told.items() if value is not None}
 
 

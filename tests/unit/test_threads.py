@@ -72,6 +72,21 @@ def test_what_is_put_off_before_anybody_took_it_up_is_opened_first() -> None:
     assert (made.state(at(1)), len(made.refusals)) == (["open.active"], 1)
 
 
+def test_a_thread_counts_the_waits_of_each_of_its_interventions_by_its_calendar() -> None:
+    made = Desk()
+    made.send(
+        THREAD, "configure", {"settings": {"calendar": "support", "first_reply_seconds": 28_800}, **WHO}
+    )
+    made.send(THREAD, "engage", {"content_id": "m1"}, actor=ANN)
+    made.advance(hours=20)
+    assert made.context(at(1))["reply_breaches"] == 0, "a night lies between"
+    made.advance(hours=5)
+    assert made.context(at(1))["reply_breaches"] == 1
+    made.send(THREAD, "reply", {"content_id": "r1"}, actor=ANN)
+    first = made.context(at(1))
+    assert (first["first_user_reply_in"], first["first_user_reply_in_bh"]) == (25 * 3600, 9 * 3600)
+
+
 def test_after_a_cancel_the_next_is_another_one() -> None:
     made = Desk()
     made.send(THREAD, "engage", {"content_id": "m1", **WHO}, actor=ANN)

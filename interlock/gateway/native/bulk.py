@@ -18,7 +18,7 @@ from interlock.gateway.callers import Caller
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.native.auditing import write_down
 from interlock.gateway.native.explaining import tried
-from interlock.gateway.permissions import may_read
+from interlock.gateway.permissions import may_read, readable_sources
 from interlock.gateway.problems import Problem
 from interlock.gateway.reading import listed, stored
 from interlock.gateway.shapes import BulkOutcome
@@ -89,7 +89,7 @@ async def _chosen(deployment: ServedDeployment, principal: Principal, wish: Bulk
         wish.machine,
         where=wish.where,
         states=wish.states,
-        only=lambda instance: may_read(principal, instance["context"]),
+        sources=readable_sources(principal),
         limit=wish.limit,
     )
     return [instance["key"] for instance in found.instances]

@@ -39,8 +39,6 @@ from interlock.gateway.shapes import (
     WebhookList,
     WebhookShown,
 )
-from interlock.workers.delivery import test_endpoint
-from interlock.workers.verification import VERIFY_TOKEN, EndpointUnverified, verify_endpoint
 
 router = APIRouter(prefix="/webhooks")
 
@@ -135,8 +133,14 @@ def _verified(deployment: ServedDeployment, wish: NewWebhook) -> str | None:
         if wish.verify_token is not None:
             raise Problem(422, "invalid_webhook", "verify_token goes with the profile engage. Leave it out.")
         return wish.secret
+    # Imported where it is needed: its HTTP client would make every gateway start later.
+    from interlock.workers.verification import VERIFY_TOKEN, EndpointUnverified, verify_endpoint
+
     token = VERIFY_TOKEN if wish.verify_token is None else wish.verify_token
-    return verify_endpoint(deployment.settings, wish.url, token, wish.secret)
+    try:
+        return verify_endpoint(deployment.settings, wish.url, token, wish.secret)
+    except EndpointUnverified as error:
+        raise Problem(502, "endpoint_unverified", f"{error}.") from None
 
 
 @router.get("", response_model=None, responses={200: {"model": WebhookList}})
@@ -231,6 +235,8 @@ def rotate_webhook(
 )
 def try_webhook(deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: Trial) -> Response:
     """Make one attempt now with a test event; `error` says how it failed."""
+    from interlock.workers.delivery import test_endpoint
+
     found = _found(deployment, webhook_id)
     try:
         with _told():
@@ -316,8 +322,6 @@ def _told() -> Iterator[None]:
         raise Problem(422, "url_refused", f"{error}.") from None
     except (subscriptions.SubscriptionInvalid, SecretInvalid, SharedSecretInvalid) as error:
         raise Problem(422, "invalid_webhook", f"{error}.") from None
-    except EndpointUnverified as error:
-        raise Problem(502, "endpoint_unverified", f"{error}.") from None
     except (SubscriptionUnreadable, subscriptions.WebhooksUnreadable) as error:
         raise Problem(500, "foreign_data", f"{error}.") from None
     except KEY_FAULTS:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import uuid_utils
 from fastapi import Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
 
@@ -22,7 +21,7 @@ from interlock.gateway.dialects.engage.versions import at_version
 from interlock.gateway.dialects.engage.words import MAX_TEXT
 from interlock.gateway.parameters import parameters
 from interlock.gateway.reading import Instance, read
-from interlock.gateway.tenants import call_id
+from interlock.gateway.repeats import call_id
 
 Result = Mapping[str, Any]
 """The engine's result of a command (wire contract)."""
@@ -135,9 +134,7 @@ async def called(
 ) -> Call:
     """The call of a request. Raises Problem: 401, 400 for who may not impersonate, and what `parameters` raises."""
     sent = _with_repeated(await parameters(request), request)
-    command_id = str(uuid_utils.uuid7())
-    if idempotency_key:
-        command_id = call_id(caller, request.method, request.scope["path"], idempotency_key)
+    command_id = call_id(request, caller, idempotency_key)
     principal = await impersonated(deployment, caller, sent.get("impersonated_user_id"))
     return Call(deployment, principal, sent, command_id, bool(idempotency_key))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -19,6 +18,7 @@ from interlock.gateway.dialects.engage.words import FILTER, PRINTABLE, EngageCon
 from interlock.gateway.permissions import permits
 from interlock.gateway.problems import Problem
 from interlock.gateway.reading import Instance
+from interlock.gateway.repeats import made_id
 
 MAX_BODY = 65_536
 _MAX_NAME = 80
@@ -75,7 +75,7 @@ async def get_content(call: Called, key: Id) -> Response:
 async def _import(call: Call, body: str, answers: str | None) -> Response:
     """The customer's message: on a new thread, or on that of what it answers."""
     author = call.id("author_id", _MAX_NAME)
-    message = _id(call, "content")
+    message = made_id(call.command_id, "content")
     data: dict[str, Any] = {"body": body, "author_id": author}
     if answers is None:
         data |= _new_thread(call, author)
@@ -90,7 +90,7 @@ async def _import(call: Call, body: str, answers: str | None) -> Response:
 
 
 def _new_thread(call: Call, author: str) -> dict[str, Any]:
-    source, thread = call.id("source_id", _MAX_NAME), _id(call, "thread")
+    source, thread = call.id("source_id", _MAX_NAME), made_id(call.command_id, "thread")
     if not permits(call.principal, "read", source):
         raise Problem(403, "forbidden", "You may not read this source. Ask for the permission read:SOURCE.")
     group = author
@@ -112,7 +112,7 @@ async def _reply(call: Call, body: str, answers: str) -> Response:
         raise Problem(
             403, "forbidden", "You may not answer on this source. Ask for the permission reply:SOURCE."
         )
-    reply = _id(call, "content")
+    reply = made_id(call.command_id, "content")
     result = await replied(call, before, reply)
     if result["error"] is not None:
         raise refusal(result, 422)
@@ -131,8 +131,3 @@ def _thread_of(before: Instance) -> dict[str, Any]:
         "thread": before["context"]["thread"],
         "in_reply_to_id": before["key"],
     }
-
-
-def _id(call: Call, kind: str) -> str:
-    """A new id of 24 hexadecimal digits; of a call that is repeated, the same."""
-    return hashlib.sha256(f"{call.command_id}/{kind}".encode()).hexdigest()[:24]

@@ -24,6 +24,7 @@ _SETTINGS = (
     "close_confirmation",
     "first_reply_seconds",
     "next_reply_seconds",
+    "calendar",
     "reopen_window_seconds",
     "unreadable",
 )

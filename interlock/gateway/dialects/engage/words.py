@@ -34,8 +34,13 @@ class EngageIntervention(BaseModel):
     user_replies_count: int
     first_user_reply_id: str | None = None
     first_user_reply_in: int | None = Field(default=None, description="Seconds.")
+    first_user_reply_in_bh: int | None = Field(
+        default=None, description="Business seconds; null without a calendar."
+    )
     last_user_reply_in: int | None = None
+    last_user_reply_in_bh: int | None = None
     user_reply_in_average: int | None = None
+    user_reply_in_average_bh: int | None = None
     user_reply_in_average_count: int
     closed: bool
     closed_at: str | None = Field(default=None, json_schema_extra=_DATE)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-import uuid_utils
 from fastapi import Depends, Header, Path, Request, Response
 from pydantic import BeforeValidator
 
@@ -19,7 +18,7 @@ from interlock.gateway.callers import Caller
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.dialects.genesys.errors import invalid, missing, no_permission, refusal
 from interlock.gateway.parameters import json_body
-from interlock.gateway.tenants import call_id
+from interlock.gateway.repeats import call_id
 
 Result = Mapping[str, Any]
 """The engine's result of a command (wire contract)."""
@@ -122,9 +121,7 @@ async def called(
     ] = None,
 ) -> Call:
     """The call of a request. Raises Problem: 401, and what `json_body` raises."""
-    command_id = str(uuid_utils.uuid7())
-    if idempotency_key:
-        command_id = call_id(caller, request.method, request.scope["path"], idempotency_key)
+    command_id = call_id(request, caller, idempotency_key)
     body = await json_body(request) if request.method in ("POST", "PUT") else {}
     base = f"{str(request.base_url).rstrip('/')}/genesys/api/v2"
     return Call(deployment, caller, body, command_id, bool(idempotency_key), base)

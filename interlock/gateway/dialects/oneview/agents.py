@@ -31,7 +31,10 @@ router = APIRouter(
     prefix="/oneview/v1", responses=errors(OneViewError, 400, 401, 403, 404, 409, 413, 429, 500, 503)
 )
 
-AgentId = Annotated[str, Path(alias="agentID", min_length=1), BeforeValidator(unquote)]
+_ID = {"maxLength": MAX_ID_LENGTH, "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"}
+AgentId = Annotated[
+    str, Path(alias="agentID", min_length=1, json_schema_extra={**_ID}), BeforeValidator(unquote)
+]
 Named = Annotated[
     str | None, Header(alias="Idempotency-Key", description="Names the call: sent again, it counts once.")
 ]

@@ -104,7 +104,7 @@ def _text(body: dict[str, Any], name: str) -> str | None:
 
 def _acting(caller: Principal, user: str | None) -> Principal:
     """Who does it: the caller, or for a supervisor and a system the agent whom the header names."""
-    if user is None or user == caller.id:
+    if not user or user == caller.id:
         return caller
     if caller.kind not in ON_BEHALF:
         raise forbidden()

@@ -1,11 +1,21 @@
-"""Sunshine Conversations' API at ``/sunshine/v2``."""
+"""Sunshine Conversations' API at ``/sunshine/v2``: control of conversations, the switchboard, messages and users."""
+
+from __future__ import annotations
 
 from fastapi import APIRouter
 
+from interlock.gateway.dialects.sunshine import control, conversations, messages, switchboards, users
 from interlock.gateway.dialects.sunshine.errors import envelope
+from interlock.gateway.dialects.sunshine.words import errors
+
+__all__ = ["PREFIXES", "envelope", "router"]
 
 PREFIXES = ("/sunshine/v2",)
 
-router = APIRouter(tags=["sunshine"])
-
-__all__ = ["PREFIXES", "envelope", "router"]
+router = APIRouter(
+    prefix=f"{PREFIXES[0]}/apps/{{appId}}",
+    tags=["sunshine"],
+    responses=errors(400, 401, 403, 404, 413, 429, 500, 503),
+)
+for part in (control, conversations, messages, switchboards, users):
+    router.include_router(part.router)

@@ -1,0 +1,170 @@
+"""What Sunshine's clients send: the schema of each body, which the OpenAPI document shows and requests are held to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jsonschema_rs
+from fastapi import Request
+
+from interlock.gateway.dialects.sunshine.errors import bad_request
+from interlock.gateway.parameters import json_body
+
+Schema = dict[str, Any]
+_MAX_PROBLEMS = 10
+_MASK = "what was sent"
+"""Stands for values in messages: they may be secret."""
+
+PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
+_ID: Schema = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": PRINTABLE}
+_EXTERNAL_ID: Schema = {"type": "string", "minLength": 1, "maxLength": 1024}
+_HUNDRED: Schema = {"type": "string", "minLength": 1, "maxLength": 100}
+_URL: Schema = {"type": "string", "minLength": 1, "maxLength": 2048}
+_METADATA: Schema = {
+    "type": "object",
+    "additionalProperties": {"type": ["string", "number", "boolean"]},
+    "description": "Flat. 4 KB of JSON at most.",
+}
+_REASON: Schema = {"type": "string", "enum": ["ticketClosed", "transferToEmail"]}
+_FLAG: Schema = {"type": "boolean"}
+_NAME: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 128,
+    "pattern": r"^[A-Za-z0-9_-]+\z",
+    "not": {"const": "next"},
+}
+
+
+def _body(properties: Schema, *needed: str, **more: Any) -> Schema:
+    words = {"required": list(needed)} if needed else {}
+    return {"type": "object", "properties": properties, "additionalProperties": False, **words, **more}
+
+
+_EITHER_USER = [{"required": ["userId"]}, {"required": ["userExternalId"]}]
+_USER = {"userId": _ID, "userExternalId": _EXTERNAL_ID}
+_PARTICIPANT = _body({**_USER, "subscribeSDKClient": _FLAG}, oneOf=_EITHER_USER)
+_INTEGRATION = {
+    "name": _NAME,
+    "integrationId": _ID,
+    "integrationType": _ID,
+    "deliverStandbyEvents": _FLAG,
+    "nextSwitchboardIntegrationId": {**_ID, "type": ["string", "null"]},
+    "messageHistoryCount": {"type": ["integer", "null"], "minimum": 1, "maximum": 10},
+}
+_CONVERSATION = {"displayName": _HUNDRED, "description": _HUNDRED, "iconUrl": _URL, "metadata": _METADATA}
+
+PASS = _body(
+    {"switchboardIntegration": _ID, "metadata": _METADATA, "reason": _REASON}, "switchboardIntegration"
+)
+OFFER = _body({"switchboardIntegration": _ID, "metadata": _METADATA}, "switchboardIntegration")
+ACCEPT = _body({"metadata": _METADATA})
+RELEASE = _body({"metadata": _METADATA, "reason": _REASON})
+
+SWITCHBOARD_CREATE = _body({})
+SWITCHBOARD_UPDATE = _body({"enabled": _FLAG, "defaultSwitchboardIntegrationId": _ID})
+INTEGRATION_CREATE = _body(
+    _INTEGRATION, "name", oneOf=[{"required": ["integrationId"]}, {"required": ["integrationType"]}]
+)
+INTEGRATION_UPDATE = _body(_INTEGRATION, **{"not": {"required": ["integrationId", "integrationType"]}})
+
+CONVERSATION_CREATE = _body(
+    {
+        "type": {"type": "string", "enum": ["personal", "sdkGroup"]},
+        "participants": {"type": "array", "items": _PARTICIPANT, "maxItems": 10},
+        **_CONVERSATION,
+    },
+    "type",
+    anyOf=[
+        {"properties": {"type": {"const": "sdkGroup"}}},
+        {"required": ["participants"], "properties": {"participants": {"minItems": 1, "maxItems": 1}}},
+    ],
+)
+CONVERSATION_UPDATE = _body(_CONVERSATION)
+PARTICIPANT_JOIN = _PARTICIPANT
+PARTICIPANT_LEAVE = _body(
+    {**_USER, "participantId": _ID}, oneOf=[*_EITHER_USER, {"required": ["participantId"]}]
+)
+
+_AUTHOR = _body(
+    {
+        "type": {"type": "string", "enum": ["user", "business"]},
+        **_USER,
+        "displayName": {"type": "string", "maxLength": 1024},
+        "avatarUrl": _URL,
+        "subtypes": {"type": "array", "items": {"type": "string", "enum": ["AI", "activity"]}, "maxItems": 2},
+    },
+    "type",
+    anyOf=[{"properties": {"type": {"const": "business"}}}, {"oneOf": _EITHER_USER}],
+)
+_TEXT: Schema = {"type": "string", "maxLength": 4096}
+_KINDS = ["carousel", "file", "form", "formResponse", "image", "list", "location", "template"]
+_CONTENT: Schema = {
+    "type": "object",
+    "required": ["type"],
+    "properties": {
+        "type": {"type": "string", "enum": ["text", *_KINDS]},
+        "text": _TEXT,
+        "htmlText": _TEXT,
+        "markdownText": _TEXT,
+    },
+    "anyOf": [
+        {"properties": {"type": {"enum": _KINDS}}},
+        *({"required": [name]} for name in ("text", "htmlText", "markdownText", "actions")),
+    ],
+}
+MESSAGE = _body(
+    {
+        "author": _AUTHOR,
+        "content": _CONTENT,
+        "destination": {"type": "object"},
+        "metadata": _METADATA,
+        "override": {"type": "object"},
+        "schema": {"type": "string"},
+    },
+    "author",
+    "content",
+)
+
+_SHORT: Schema = {"type": "string", "minLength": 1, "maxLength": 128}
+_PERSON = {
+    "signedUpAt": {"type": "string", "maxLength": 64},
+    "toBeRetained": _FLAG,
+    "profile": _body(
+        {
+            "givenName": _SHORT,
+            "surname": _SHORT,
+            "email": _SHORT,
+            "avatarUrl": _URL,
+            "locale": {"type": "string", "minLength": 1, "maxLength": 64},
+        }
+    ),
+    "metadata": _METADATA,
+}
+USER_CREATE = _body({"externalId": _EXTERNAL_ID, **_PERSON}, "externalId")
+USER_UPDATE = _body(_PERSON)
+
+
+def takes(schema: Schema, *, required: bool = True) -> dict[str, Any]:
+    """The OpenAPI words for an operation with such a body. Not required: an empty one is `{}`."""
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
+
+
+def taken(schema: Schema) -> Callable[[Request], Any]:
+    """A dependency: the body, where it fits the schema. Raises SunshineError (400), and Problem as `json_body`."""
+    validator = jsonschema_rs.validator_for(schema, mask=_MASK)
+
+    async def read(request: Request) -> dict[str, Any]:
+        body = await json_body(request)
+        titles = []
+        for problem in validator.iter_errors(body):
+            place = "/".join(str(part) for part in problem.instance_path) or "body"
+            titles.append(f"{place}: {problem.message[:300]}. Correct it.")
+            if len(titles) == _MAX_PROBLEMS:
+                break
+        if titles:
+            raise bad_request(*titles)
+        return body
+
+    return read
