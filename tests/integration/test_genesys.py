@@ -268,8 +268,8 @@ def test_what_user_data_is_refused_with(desk: Desk, operation: str) -> None:
 
 def test_focus_and_comment(desk: Desk) -> None:
     key = desk.accepted()
-    done(desk.ann.do(key, "SetComment", comment="late"))
     done(desk.ann.do(key, "SetInFocus"))
+    done(desk.ann.do(key, "SetComment", comment="late"))
     shown = done(desk.ann.get(f"/me/interactions/{key}"))
     assert (shown["inFocus"], shown["comment"]) == (True, "late")
     refused(desk.ann.do(key, "SetInFocus", inFocus="yes"), 10)
