@@ -60,15 +60,24 @@ def _routes(lifespan: Lifespan[FastAPI] | None = None) -> tuple[FastAPI, Envelop
     return app, envelopes
 
 
+_VALIDATION = "Validation Error"
+
+
 def _operation_id(route: APIRoute) -> str:
     return f"{route.tags[0]}_{route.name}"
 
 
 def _document(app: FastAPI, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The OpenAPI document; FastAPI calls every answer application/json, problems are not."""
+    """The OpenAPI document; FastAPI calls every answer application/json, problems are not.
+
+    And it declares a 422 of its own that nobody answers, where no other is declared.
+    """
     if app.openapi_schema is None:
         for path in make()["paths"].values():
             for operation in path.values():
+                # FastAPI adds its own answer to what does not fit, where none is declared; none here answers so.
+                if operation["responses"].get("422", {}).get("description") == _VALIDATION:
+                    del operation["responses"]["422"]
                 for response in operation["responses"].values():
                     content = response.get("content", {})
                     if content.get("application/json", {}).get("schema") == PROBLEM_SCHEMA:
