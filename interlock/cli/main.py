@@ -44,6 +44,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "chart": ("chart_versions", "What is different between two versions of a chart."),
     "migrate": ("migrate", "Move live instances to another version of their chart."),
     "reindex": ("reindex", "Compare the indexes behind lists with the instances, and correct them."),
+    "asyncapi": ("documents", "The AsyncAPI document: commands, results and events of the charts."),
+    "openapi": ("documents", "The OpenAPI document of the gateway; no server is asked."),
     "schema": ("charts", "The JSON Schema of charts, commands, events or the configuration."),
 }
 """Command: (module below `interlock.cli`, what it does)."""
