@@ -89,6 +89,12 @@ async def ask(
     return shown_result(result)
 
 
+async def answered(deployment: ServedDeployment, command_id: str) -> dict[str, Any] | None:
+    """The result that the command of this id has had, marked as a ``duplicate``; None where there is none (yet)."""
+    result = await run_in_threadpool(deployment.store.result, command_id)
+    return None if result is None else {**shown_result(result), "duplicate": True}
+
+
 async def send(
     deployment: ServedDeployment, principal: Principal, body: dict[str, Any], wait: float
 ) -> dict[str, Any] | None:

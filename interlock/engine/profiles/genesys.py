@@ -83,31 +83,43 @@ def _notification(event: Announced) -> dict[str, Any]:
 
 def _interaction(event: Announced) -> dict[str, Any]:
     state = _leg_state(event)
-    queue = event.get("queue")
     shown = {
         "id": event.key,
         "uri": f"/genesys/api/v2/interactions/{event.key}",
         "state": state,
-        "workflowState": _STATES.get(event.state, ("", ""))[1] or None,
+        "workflowState": workflow_state(event.state),
         "capabilities": list(_CAPABILITIES.get(state, ())),
-        "channel": event.get("channel"),
-        "mediatype": event.get("channel"),
-        "interactionType": event.get("interaction_type"),
-        "interactionSubType": event.get("interaction_sub_type"),
-        "subject": event.get("subject"),
-        "userData": event.get("user_data"),
-        "currentQueue": queue,
-        "queue": queue,
-        "outQueues": event.get("out_queues"),
-        "workbin": event.get("workbin") if event.state == "parked" else None,
-        "assignedTo": event.get("owner") or event.get("invited"),
-        "parentInteractionId": event.get("parent_id"),
-        "ticketId": event.get("ticket_id"),
-        "placedInQueueAt": event.get("placed_in_queue_at"),
-        "deliveredAt": event.get("delivered_at"),
-        "assignedAt": event.get("assigned_at"),
+        **properties(event.context),
     }
     return {name: value for name, value in shown.items() if value is not None}
+
+
+def workflow_state(state: str) -> str | None:
+    """What Genesys calls this state of an interaction; None for none of the chart's."""
+    return _STATES.get(state, ("", ""))[1] or None
+
+
+def properties(context: Mapping[str, Any]) -> dict[str, Any]:
+    """What an interaction's public ``context`` tells, by its names at Genesys; None where it tells nothing."""
+    get = context.get
+    return {
+        "channel": get("channel"),
+        "mediatype": get("channel"),
+        "interactionType": get("interaction_type"),
+        "interactionSubType": get("interaction_sub_type"),
+        "subject": get("subject"),
+        "userData": get("user_data"),
+        "currentQueue": get("queue"),
+        "queue": get("queue"),
+        "outQueues": get("out_queues"),
+        "workbin": get("workbin"),
+        "assignedTo": get("owner") or get("invited"),
+        "parentInteractionId": get("parent_id"),
+        "ticketId": get("ticket_id"),
+        "placedInQueueAt": get("placed_in_queue_at"),
+        "deliveredAt": get("delivered_at"),
+        "assignedAt": get("assigned_at"),
+    }
 
 
 def _leg_state(event: Announced) -> str:

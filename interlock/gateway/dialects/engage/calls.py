@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from interlock.engine.messages import is_printable
 from interlock.engine.tokens import Principal
-from interlock.gateway.asking import ask
+from interlock.gateway.asking import answered, ask
 from interlock.gateway.callers import Caller
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.dialects.engage.errors import refusal, unprocessable
@@ -22,7 +22,6 @@ from interlock.gateway.dialects.engage.words import MAX_TEXT
 from interlock.gateway.parameters import parameters
 from interlock.gateway.reading import Instance, read
 from interlock.gateway.repeats import call_id
-from interlock.gateway.tenants import shown_result
 
 Result = Mapping[str, Any]
 """The engine's result of a command (wire contract)."""
@@ -51,8 +50,7 @@ class Call:
         """The result that this step had when the call came before; None where it did not."""
         if not self.is_named:
             return None
-        result = await run_in_threadpool(self.deployment.store.result, self.command_id + step)
-        return None if result is None else {**shown_result(result), "duplicate": True}
+        return await answered(self.deployment, self.command_id + step)
 
     async def instance(self, result: Result, by_state: int) -> Instance:
         """The instance that a result tells of, of a repeated call as it was the first time.

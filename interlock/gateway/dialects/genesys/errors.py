@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from fastapi import Response
 
+from interlock.engine.errors import ErrorClass
 from interlock.gateway.answers import answer
 from interlock.gateway.problems import DialectError, Problem
+from interlock.statecharts.genesys import status_code
 
-HTTP_STATUS = {0: 200, 1: 400, 2: 409, 3: 403, 4: 500, 5: 403, 6: 404, 10: 400, 20: 401}
+OK, MISSING, INVALID_STATE, FORBIDDEN, INTERNAL, NO_PERMISSION, NOT_FOUND, INVALID, UNAUTHENTICATED = (
+    *(0, 1, 2, 3, 4, 5, 6),
+    *(10, 20),
+)
+HTTP_STATUS = {
+    OK: 200,
+    MISSING: 400,
+    INVALID_STATE: 409,
+    FORBIDDEN: 403,
+    INTERNAL: 500,
+    NO_PERMISSION: 403,
+    NOT_FOUND: 404,
+    INVALID: 400,
+    18: 409,
+    19: 409,
+    UNAUTHENTICATED: 401,
+}
 """What a status code is in HTTP."""
 _CODES = {400: 10, 401: 20, 403: 5, 404: 6, 405: 3, 409: 2, 413: 10, 415: 10, 422: 10}
+_STATUSES = {
+    ErrorClass.TOO_LARGE: 413,
+    ErrorClass.TOO_BUSY: 503,
+    ErrorClass.EXPIRED: 503,
+    ErrorClass.UNKNOWN_MACHINE: 503,
+    ErrorClass.UNKNOWN_COMMAND: 503,
+}
+"""Classes of refusals whose HTTP status says more than their code does."""
 
 
 class GenesysError(DialectError):
@@ -34,6 +63,40 @@ class GenesysError(DialectError):
 
 
 def envelope(problem: Problem) -> Response:
-    """A problem in Genesys' words."""
-    code = _CODES.get(problem.status, 4)
-    return GenesysError(code, problem.detail, status=problem.status, headers=problem.headers).response()
+    """A problem in Genesys' words. It knows no 422: what cannot be read is a bad request."""
+    code = _CODES.get(problem.status, INTERNAL)
+    status = 400 if problem.status == 422 else problem.status
+    return GenesysError(code, problem.detail, status=status, headers=problem.headers).response()
+
+
+def refusal(error: Mapping[str, Any]) -> GenesysError:
+    """What a refused command is answered. ``error``: of its result."""
+    status = _STATUSES.get(error["class"])
+    headers = {"Retry-After": "2"} if status == 503 else None
+    code = INTERNAL if status == 503 else status_code(error)
+    return GenesysError(code, error["message"], status=status, headers=headers)
+
+
+def missing(name: str) -> GenesysError:
+    """1: a parameter that has to be there."""
+    return GenesysError(MISSING, f"{name} is missing. Send it.")
+
+
+def invalid(message: str) -> GenesysError:
+    """10: what was sent cannot be meant."""
+    return GenesysError(INVALID, message)
+
+
+def not_found(what: str) -> GenesysError:
+    """6: the same for what does not exist and for what the caller has no part in."""
+    return GenesysError(NOT_FOUND, f"There is no such {what} for you. Check its id.")
+
+
+def no_permission(message: str) -> GenesysError:
+    """5: not for this caller."""
+    return GenesysError(NO_PERMISSION, message)
+
+
+def invalid_state(message: str) -> GenesysError:
+    """2: not as things stand."""
+    return GenesysError(INVALID_STATE, message)

@@ -1,0 +1,138 @@
+"""One call of Genesys' API: who makes it, what its body says, under which id its command goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+from fastapi import Depends, Header, Path, Request, Response
+from pydantic import BeforeValidator
+
+from interlock.engine.messages import is_key
+from interlock.engine.tokens import Principal
+from interlock.gateway.answers import answer
+from interlock.gateway.asking import answered, ask
+from interlock.gateway.callers import Caller
+from interlock.gateway.deployment import Deployment, ServedDeployment
+from interlock.gateway.dialects.genesys.errors import invalid, missing, no_permission, refusal
+from interlock.gateway.parameters import json_body
+from interlock.gateway.repeats import call_id
+
+Result = Mapping[str, Any]
+"""The engine's result of a command (wire contract)."""
+
+Id = Annotated[str, Path(min_length=1), BeforeValidator(unquote)]
+AT_A_DESK = frozenset({"agent", "supervisor", "admin"})
+"""Kinds of token that there is a ``/me`` for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """``command_id``: of the command that the call comes to, and the ``referenceId`` of the answer; ``is_named``: the
+    client has named the call, so it may come again and is answered as the first time. ``base``: where the API is."""
+
+    deployment: ServedDeployment
+    principal: Principal
+    body: Mapping[str, Any]
+    command_id: str
+    is_named: bool
+    base: str
+
+    async def send(
+        self, machine: str, key: str, name: str, data: Mapping[str, Any] | None = None, *, step: str = ""
+    ) -> Result:
+        """Send one command and wait for its result. ``step``: tells the commands of one call apart.
+
+        Raises GenesysError where it is refused.
+        """
+        result = await ask(
+            self.deployment, self.principal, machine, key, name, data, command_id=self.command_id + step
+        )
+        if result["error"] is not None:
+            raise refusal(result["error"])
+        return result
+
+    async def came_before(self) -> bool:
+        """Whether the call has been made before, and done. Raises GenesysError where it was refused then."""
+        result = await answered(self.deployment, self.command_id) if self.is_named else None
+        if result is not None and result["error"] is not None:
+            raise refusal(result["error"])
+        return result is not None
+
+    def done(self, **more: Any) -> Response:
+        """0, with what else the operation answers."""
+        return answer({"statusCode": 0, "referenceId": self.command_id, **more})
+
+    def operation(self) -> str:
+        """The ``operationName``. Raises GenesysError (1, 10)."""
+        return self.needed("operationName")
+
+    def text(self, name: str) -> str | None:
+        """A member that is a text; None where it is missing. Raises GenesysError (10)."""
+        value = self.body.get(name)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str):
+            raise invalid(f"{name} is no text. Correct it.")
+        return value
+
+    def needed(self, name: str) -> str:
+        """A text that has to be there. Raises GenesysError (1, 10)."""
+        value = self.text(name)
+        if value is None:
+            raise missing(name)
+        return value
+
+    def name(self, *names: str) -> str | None:
+        """The key that the first of these members names, itself or at the end of a URI. Raises GenesysError (10)."""
+        for name in names:
+            value = self.text(name)
+            if value is not None:
+                if name.endswith("Uri"):
+                    value = unquote(value.rstrip("/").rpartition("/")[2])
+                if not is_key(value):
+                    raise invalid(f"{name} can be no name. Correct it.")
+                return value
+        return None
+
+    def needed_name(self, *names: str) -> str:
+        """The same, where it has to be there. Raises GenesysError (1, 10)."""
+        value = self.name(*names)
+        if value is None:
+            raise missing(names[0])
+        return value
+
+    def object(self, name: str) -> dict[str, Any] | None:
+        """A member that is an object; None where it is missing. Raises GenesysError (10)."""
+        value = self.body.get(name)
+        if value is not None and not isinstance(value, dict):
+            raise invalid(f"{name} is no object of values by their keys. Correct it.")
+        return value
+
+
+async def called(
+    request: Request,
+    deployment: Deployment,
+    caller: Caller,
+    idempotency_key: Annotated[
+        str | None, Header(description="Names the call: sent again, it is answered as the first time.")
+    ] = None,
+) -> Call:
+    """The call of a request. Raises Problem: 401, and what `json_body` raises."""
+    command_id = call_id(request, caller, idempotency_key)
+    body = await json_body(request) if request.method in ("POST", "PUT") else {}
+    base = f"{str(request.base_url).rstrip('/')}/genesys/api/v2"
+    return Call(deployment, caller, body, command_id, bool(idempotency_key), base)
+
+
+async def called_at_a_desk(call: Annotated[Call, Depends(called)]) -> Call:
+    """The same, for ``/me``. Raises GenesysError (5) for who has no desk."""
+    if call.principal.kind not in AT_A_DESK:
+        raise no_permission("This is for agents. Use a token of an agent.")
+    return call
+
+
+Called = Annotated[Call, Depends(called)]
+CalledAtADesk = Annotated[Call, Depends(called_at_a_desk)]

@@ -1,0 +1,130 @@
+"""Where things are: the interaction that a call names, as far as the caller has a part in it, and what it may go to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+
+from interlock.engine.messages import is_key
+from interlock.engine.tokens import Principal
+from interlock.gateway.deployment import ServedDeployment
+from interlock.gateway.dialects.genesys.calls import Call
+from interlock.gateway.dialects.genesys.errors import invalid_state, not_found
+from interlock.gateway.dialects.genesys.shapes import interaction
+from interlock.gateway.native.explaining import accepted
+from interlock.gateway.permissions import may_read, permits, readable_sources
+from interlock.gateway.reading import Instance, listed, read, shown, stored
+
+MAX_SHOWN = 500
+"""Interactions that one answer shows."""
+_LEADS = frozenset({"supervisor", "admin", "system"})
+_PSEUDO_QUEUES = frozenset({"__STOP__", "__BACK__"})
+
+
+async def own(call: Call, key: str) -> Instance:
+    """The interaction of this key, where the caller has a leg on it, or leads the desk: then its chart says what they
+    may do. Raises GenesysError (6)."""
+    found = await _instance(call, "interaction", key)
+    if found is None or not (has_leg(call.principal, found) or _leads(call.principal, found)):
+        raise not_found("interaction")
+    return found
+
+
+async def visible(call: Call, key: str) -> Instance:
+    """The interaction of this key, where the caller has a leg on it or may read it. Raises GenesysError (6)."""
+    found = await _instance(call, "interaction", key)
+    if found is None or not (has_leg(call.principal, found) or may_read(call.principal, found["context"])):
+        raise not_found("interaction")
+    return found
+
+
+async def check_queue(call: Call, name: str) -> None:
+    """Raises GenesysError (6) where there is no such queue."""
+    if name not in _PSEUDO_QUEUES and await _instance(call, "queue", name) is None:
+        raise not_found("queue")
+
+
+async def check_workbin(call: Call, name: str, *, open_only: bool = False) -> None:
+    """Raises GenesysError (6) where there is no such workbin; ``open_only``: or it takes nothing more."""
+    found = await _instance(call, "workbin", name)
+    if found is None or (open_only and "open" not in found["state"]):
+        raise not_found("workbin")
+
+
+async def check_ready(call: Call, agent: str, channel: str) -> None:
+    """Raises GenesysError: 6 no such agent, 2 not there, or not ready on this channel."""
+    found = await _instance(call, "agent", agent)
+    if found is None:
+        raise not_found("agent")
+    if "online" not in found["state"] or channel not in found["context"]["ready"]:
+        raise invalid_state("This agent is not logged in and ready on this channel. Name another one.")
+
+
+async def seen(call: Call, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """These interactions as the caller sees them now."""
+    return await run_in_threadpool(_seen, call.deployment, call.principal, call.base, keys)
+
+
+def has_leg(principal: Principal, found: Instance) -> bool:
+    """Whether the interaction was ever offered to the caller, or is theirs."""
+    return principal.id in found["context"]["legs"]
+
+
+def sees_all_workbins(principal: Principal) -> bool:
+    """Whether the caller sees what others have parked, as far as they may read it."""
+    return principal.kind in _LEADS or permits(principal, "monitor_tasks")
+
+
+def _leads(principal: Principal, found: Mapping[str, Any]) -> bool:
+    parked = found["context"]["workbin"] is not None
+    return principal.kind in _LEADS or (parked and permits(principal, "monitor_tasks"))
+
+
+async def parked(call: Call, workbin: str) -> list[str]:
+    """The keys of what lies in a workbin, as far as the caller may see it: what is theirs; of others' what they may
+    read, where they look after the desk."""
+    mine = await _keys(call, {"workbin": workbin, "owner": call.principal.id}, ["parked"])
+    if not sees_all_workbins(call.principal):
+        return mine
+    sources = readable_sources(call.principal)
+    return [*dict.fromkeys([*mine, *await _keys(call, {"workbin": workbin}, ["parked"], sources)])]
+
+
+async def in_hand(call: Call) -> list[str]:
+    """The keys of what is offered to the caller, and of what they work on."""
+    offered = await _keys(call, {"invited": call.principal.id}, ["delivering"])
+    return offered + await _keys(call, {"owner": call.principal.id}, ["handling", "composing"])
+
+
+async def _keys(
+    call: Call, where: Mapping[str, Any], states: Sequence[str], sources: Sequence[str] | None = None
+) -> list[str]:
+    found = await listed(
+        call.deployment,
+        call.principal,
+        "interaction",
+        where=where,
+        states=states,
+        sort=["created_at"],
+        limit=MAX_SHOWN,
+        sources=sources,
+    )
+    return [one["key"] for one in found.instances]
+
+
+async def _instance(call: Call, machine: str, key: str) -> Instance | None:
+    return await read(call.deployment, call.principal, machine, key) if is_key(key) else None
+
+
+def _seen(
+    deployment: ServedDeployment, principal: Principal, base: str, keys: Sequence[str]
+) -> list[dict[str, Any]]:
+    told = []
+    for key in keys:
+        snapshot = stored(deployment, principal, "interaction", key)
+        if snapshot is not None:
+            instance = shown(deployment, snapshot)
+            told.append(interaction(instance, base, principal.id, accepted(deployment, snapshot, principal)))
+    return told

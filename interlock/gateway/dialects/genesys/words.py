@@ -1,0 +1,110 @@
+"""The words of Genesys' part of the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, Field
+from pydantic.config import JsonDict
+
+_DATE: JsonDict = {"format": "date-time"}
+
+
+class GenesysInteractionFields(BaseModel):
+    """What is empty is left out."""
+
+    id: str
+    uri: str
+    state: str = Field(
+        description="Of the caller's leg: `Invited`, `Processing`, `Chatting`, `Composing`, ..."
+    )
+    workflowState: str = Field(description="Of the interaction: `Queued`, `Routing`, `Delivering`, ...")
+    capabilities: list[str] = Field(description="The operations that the caller could call now.")
+    channel: str
+    mediatype: str
+    mediaType: str
+    interactionType: str
+    interactionSubType: str
+    subject: str | None = None
+    userData: dict[str, Any]
+    currentQueue: str
+    queue: str
+    outQueues: list[str]
+    workbin: str | None = None
+    assignedTo: str | None = None
+    parentInteractionId: str | None = None
+    parentId: str | None = None
+    ticketId: str | None = None
+    comment: str | None = None
+    inFocus: bool
+    receivedDate: str = Field(json_schema_extra=_DATE)
+    receivedAt: str = Field(json_schema_extra=_DATE)
+    placedInQueueAt: str | None = Field(default=None, json_schema_extra=_DATE)
+    deliveredAt: str | None = Field(default=None, json_schema_extra=_DATE)
+    assignedAt: str | None = Field(default=None, json_schema_extra=_DATE)
+
+
+class GenesysStatus(BaseModel):
+    statusCode: int = Field(description="0.")
+
+
+class GenesysDone(GenesysStatus):
+    referenceId: str = Field(description="Id of the command; notifications that come of it name it.")
+    status: str | int | None = Field(default=None, description="`ok` or 0, where the vendor's page shows it.")
+
+
+class GenesysInteraction(GenesysStatus, GenesysInteractionFields):
+    referenceId: str | None = None
+
+
+class GenesysInteractions(GenesysStatus):
+    uris: list[str] | None = None
+    interactions: list[GenesysInteractionFields] | None = None
+    totalCount: int = Field(description="How many there are in all.")
+
+
+class GenesysWorkbin(GenesysDone):
+    workbin: str
+    interactions: list[GenesysInteractionFields]
+
+
+class GenesysFailure(BaseModel):
+    """What everything that goes wrong is answered."""
+
+    statusCode: int = Field(description="Above 0.")
+    statusMessage: str
+    status: str = Field(description="`error`.")
+    errorDescription: str = Field(description="The `statusMessage`, for clients of the older operations.")
+
+
+TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
+NAME: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 256}
+OBJECT: dict[str, Any] = {"type": "object"}
+TEXTS: dict[str, Any] = {"type": "array", "items": TEXT, "minItems": 1, "maxItems": 100}
+FLAG: dict[str, Any] = {"type": "boolean"}
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI words for these statuses."""
+    return {status: {"model": GenesysFailure, "description": "Refused."} for status in statuses}
+
+
+EVERY_ERROR = errors(400, 401, 403, 404, 409, 413, 429, 500, 503)
+
+
+def operation(
+    *names: str,
+    needed: Mapping[str, dict[str, Any]] | None = None,
+    optional: Mapping[str, dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """The schema of a body with one of these as its ``operationName``."""
+    needed = needed or {}
+    properties = {"operationName": {"enum": [*names]}, **needed, **(optional or {})}
+    return {"type": "object", "properties": properties, "required": ["operationName", *needed]}
+
+
+def takes(*schemas: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI words for a body that is of one of these."""
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": [*schemas]}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
