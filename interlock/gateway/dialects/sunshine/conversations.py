@@ -94,7 +94,13 @@ async def list_conversations(request: Request, call: Called) -> Response:
     if len(given) != 1 or not all(isinstance(each, str) for each in given.values()):
         raise bad_request("Send filter[userId] or filter[userExternalId].")
     person = await needed_user(call, given)
-    instances, around = await stretch(call, "switchboard", {"participants": person["key"]}, request)
+    instances, around = await stretch(
+        call,
+        "switchboard",
+        {},
+        request,
+        only=lambda each: person["key"] in each["context"]["participants"],
+    )
     app_board = await known_board(call)
     shown = [await _shown(call, seen(each, app_board)) for each in instances]
     return answer({"conversations": shown, **around})
@@ -219,8 +225,9 @@ async def _has_personal(call: Call, person: str) -> bool:
         call.deployment,
         call.principal,
         "switchboard",
-        where={"participants": person},
-        only=lambda each: each["context"]["details"].get("type") == "personal",
+        only=lambda each: (
+            person in each["context"]["participants"] and each["context"]["details"].get("type") == "personal"
+        ),
         limit=1,
     )
     return found.total > 0

@@ -5,7 +5,7 @@ The vendor's generated clients send such an object as JSON in one parameter (``p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import Request
@@ -70,7 +70,13 @@ def page_of(request: Request) -> tuple[int, str | None, str | None]:
 
 
 async def stretch(
-    call: Call, machine: str, where: Mapping[str, Any], request: Request, *, latest: bool = False
+    call: Call,
+    machine: str,
+    where: Mapping[str, Any],
+    request: Request,
+    *,
+    latest: bool = False,
+    only: Callable[[Instance], bool] | None = None,
 ) -> tuple[list[Instance], dict[str, Any]]:
     """Instances in the order in which they came, and ``meta`` with ``links``.
 
@@ -84,6 +90,7 @@ async def stretch(
             call.principal,
             machine,
             where=where,
+            only=only,
             sort=["-created_at" if backwards else "created_at"],
             after=before if backwards else after,
             limit=size,
