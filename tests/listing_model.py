@@ -20,19 +20,21 @@ V1 = """\
 id: parcel
 version: 1
 description: Something on its way, with fields of every kind to list by.
-index: [owner, weight, fragile, label]
+index: [owner, weight, fragile, label, crew]
 context:
   owner: {type: [string, "null"], default: null}
   weight: {type: number, default: 0}
   fragile: {type: [boolean, "null"], default: null}
   label: {default: null}
   channel: {type: [string, "null"], default: null}
+  crew: {type: array, default: []}
 commands:
   post:
     creates: true
     data: {owner: {type: [string, "null"]}, weight: {type: number}, label: {}, channel: {type: string}}
   put: {data: {owner: {type: [string, "null"]}, weight: {type: number}, label: {}, channel: {type: string}}}
   wrap: {data: {fragile: {type: [boolean, "null"]}}}
+  man: {data: {crew: {type: array}}}
   move: {}
   hold: {}
   release: {}
@@ -43,6 +45,7 @@ states:
     type: parallel
     on:
       put: {actions: {assign: {owner: data.owner, weight: data.weight, label: data.label, channel: data.channel}}}
+      man: {actions: {assign: {crew: data.crew}}}
       wrap: {actions: {assign: {fragile: data.fragile}}}
       lose: lost
     states:
@@ -65,13 +68,14 @@ states:
 V1 = V1.replace("road.van", "road")
 V2 = (
     V1.replace("version: 1", "version: 2")
-    .replace("index: [owner, weight, fragile, label]", "index: [owner, label, zone]")
+    .replace("index: [owner, weight, fragile, label, crew]", "index: [owner, label, zone, crew]")
     .replace("  label: {default: null}", "  label: {default: null}\n  zone: {type: integer, default: 7}")
     .replace("tags: [gone]", "tags: [gone, sad]")
 )
 OWNERS = ["ann", "bob", "", "änn", "zoë", "a\tb", "日本", None]
 WEIGHTS = [0, 1, 1.0, -2.5, 2**53, 2**53 + 1, 1e300, -3]
 LABELS = [None, False, True, 0, 1, 1.5, "1", "true", "x\x00y", "x", [1], [1.0], {"a": 1}]
+CREW = ["ann", "bob", "änn", 1, True, None, [1]]
 SOURCES = ["chat", "mail", ""]
 TENANTS = ["default", "acme", "nobody"]
 STATES = ["live", "live.place", "live.place.depot", "live.place.road", "live.place.road.van"]
@@ -83,7 +87,7 @@ SORTS = ["owner", "weight", "fragile", "label", "zone", "created_at", "updated_a
 def random_command(dice: random.Random, keys: int) -> dict[str, Any]:
     """A command for one of so many instances; many are refused, as in life."""
     name = dice.choice(
-        ["post", "put", "put", "put", "wrap", "move", "move", "hold", "release", "lose", MIGRATE]
+        ["post", "put", "put", "put", "wrap", "man", "move", "move", "hold", "release", "lose", MIGRATE]
     )
     if name == "lose" and dice.random() < 0.8:
         name = "put"
@@ -94,6 +98,8 @@ def random_command(dice: random.Random, keys: int) -> dict[str, Any]:
             data["channel"] = dice.choice(SOURCES)
     elif name == "wrap":
         data = {"fragile": dice.choice([True, False, None])}
+    elif name == "man":
+        data = {"crew": dice.sample(CREW, dice.randrange(4))}
     elif name == MIGRATE:
         data = {"from": 1, "to": 2}
     number = dice.randrange(keys)
@@ -123,8 +129,9 @@ def random_query(dice: random.Random) -> Query:
         some(TAGS) if dice.random() < 0.3 else [],
         where,
         sort,
-        dice.choice(TENANTS) if dice.random() < 0.4 else None,
-        dice.choice([["chat"], ["chat", "mail"], []]) if dice.random() < 0.2 else None,
+        dice.choice(TENANTS) if dice.random() < 0.2 else None,
+        dice.choice([["chat"], ["chat", "mail"], []]) if dice.random() < 0.1 else None,
+        {"crew": some([*CREW, 1.0])} if dice.random() < 0.1 else {},
     )
 
 
@@ -135,7 +142,9 @@ def full_scan(charts: Mapping[int, Chart], snapshots: Iterable[Snapshot], query:
     for snapshot in snapshots:
         chart = charts[snapshot.chart_version]
         known = {"created_at", "updated_at", "chart_version", "key", *chart.index}
-        if {*query.where, *(name for name, _ in sorts)} <= known and _fits(chart, snapshot, query):
+        if {*query.where, *query.has, *(name for name, _ in sorts)} <= known and _fits(
+            chart, snapshot, query
+        ):
             found.append(snapshot)
 
     def compare(one: Snapshot, other: Snapshot) -> int:
@@ -152,6 +161,9 @@ def _fits(chart: Chart, snapshot: Snapshot, query: Query) -> bool:
     tenant = "acme" if snapshot.key.startswith("~acme~") else "default"
     if query.tenant not in (None, tenant):
         return False
+    for name, values in query.has.items():
+        if not any(rank(held) == rank(value) for held in snapshot.context[name] for value in values):
+            return False
     source = snapshot.context.get("source_id") or snapshot.context.get("channel")
     if query.sources is not None and source not in query.sources:
         return False

@@ -22,6 +22,7 @@ LAYERS = ("engine", "statecharts", "workers", "gateway", "cli")
 SHELL = {
     "interlock.engine.settings": "reads the environment and the settings file",
     "interlock.engine.schemas": "makes the configuration's schema out of the settings",
+    "interlock.engine.asyncapi": "embeds the schemas",
     "interlock.engine.clients": "builds the Redis clients; the only module that does",
     "interlock.engine.fencing": "runs the Lua scripts of lease and commit",
     "interlock.engine.store": "reads and writes what the keys hold",

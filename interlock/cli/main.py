@@ -38,12 +38,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("import_chart", "Turn a machine of XState or transitions into a chart."),
     "webhook": ("webhook", "Who is told what happens: subscriptions and their deliveries."),
     "listen": ("listen", "Watch events as they are announced, and forward them to a local receiver."),
-    "dead": ("dead", "Commands that could not be applied."),
+    "dead": ("dead", "Commands that could not be applied: list, show, retry, discard."),
     "token": ("token", "Who may come in over HTTP: make, list and revoke tokens."),
     "doctor": ("doctor", "Look for what is wrong with this deployment."),
     "chart": ("chart_versions", "What is different between two versions of a chart."),
     "migrate": ("migrate", "Move live instances to another version of their chart."),
     "reindex": ("reindex", "Compare the indexes behind lists with the instances, and correct them."),
+    "asyncapi": ("documents", "The AsyncAPI document: commands, results and events of the charts."),
+    "openapi": ("documents", "The OpenAPI document of the gateway; no server is asked."),
     "schema": ("charts", "The JSON Schema of charts, commands, events or the configuration."),
 }
 """Command: (module below `interlock.cli`, what it does)."""

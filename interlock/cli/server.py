@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.inputs import settings
-from interlock.engine import logs
+from interlock.engine import dead_letters, logs
 from interlock.engine.chart import Chart
 from interlock.engine.clients import connect
 from interlock.engine.errors import ChartError
@@ -19,6 +19,7 @@ from interlock.statecharts.calendars import functions_over_later
 from interlock.statecharts.functions import FUNCTIONS
 from interlock.statecharts.letters import machine_of, shown_letter
 from interlock.statecharts.registered import ChartUnknown, MachineUnknown, RegisteredCharts
+from interlock.statecharts.sealed_commands import CommandSealer
 
 if TYPE_CHECKING:
     from interlock.engine.machine import Machine
@@ -99,6 +100,20 @@ class Server:
 
     def dead_letters(self, limit: int) -> list[dict[str, Any]]:
         """The newest dead letters as they may be shown."""
+        return self._shown_letters(self.store.dead_letters(limit))
+
+    def dead_letter(self, letter_id: str) -> dict[str, Any]:
+        """A dead letter as it may be shown. Raises LetterNotFound."""
+        return self._shown_letters([dead_letters.find(self.store, letter_id)])[0]
+
+    def retry_letter(self, letter_id: str) -> str:
+        """Publish a dead letter's command again, its private data sealed; the new command's id.
+
+        Raises LetterNotFound, RetryRefused, and a fault of the secret key.
+        """
+        return dead_letters.retry(self.store, letter_id, CommandSealer(self.store, self._registered))
+
+    def _shown_letters(self, letters: list[dict[str, Any]]) -> list[dict[str, Any]]:
         registered = sorted(self.store.charts())
 
         @cache
@@ -110,9 +125,7 @@ class Server:
             except ChartError:  # of what cannot be read here, nobody knows what is private
                 return []
 
-        return [
-            shown_letter(letter, versions(machine_of(letter))) for letter in self.store.dead_letters(limit)
-        ]
+        return [shown_letter(letter, versions(machine_of(letter))) for letter in letters]
 
     def shown(self, snapshot: Snapshot) -> dict[str, Any]:
         """The instance as it may be shown: private context fields cut."""

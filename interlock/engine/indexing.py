@@ -5,7 +5,7 @@ An instance is indexed as the chart of its own version says, and moves with its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,29 +28,32 @@ that all may know of (`sources`), there is no `SOURCE`."""
 class Row:
     """An instance as lists see it. ``states``: every active state's path, compound ones too; ``tags``: of these;
     ``values``: encoded (`ordering`), by the index's name: `CREATED_AT`, ..., the public context fields
-    that its chart lists by.
+    that its chart lists by. ``members``: of those of these fields that are arrays, what they hold, encoded.
     """
 
     version: int
     states: tuple[str, ...]
     tags: tuple[str, ...]
     values: Mapping[str, str]
+    members: Mapping[str, Sequence[str]]
 
     def to_bytes(self) -> bytes:
         """JSON; equal rows give equal bytes."""
-        return orjson.dumps([self.version, self.states, self.tags, self.values])
+        return orjson.dumps([self.version, self.states, self.tags, self.values, self.members])
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Row | None:
         """The inverse; None where it is none of ours."""
         try:
-            version, states, tags, values = orjson.loads(raw)
+            version, states, tags, values, members = orjson.loads(raw)
         except (ValueError, TypeError):
             return None
-        sound = type(version) is int and type(values) is dict
-        if not sound or not _texts(states) or not _texts(tags) or not _texts(list(values.values())):
+        sound = type(version) is int and type(values) is dict and type(members) is dict
+        if not sound or not all(map(_texts, members.values())):
             return None
-        return cls(version, tuple(states), tuple(tags), values)
+        if not _texts(states) or not _texts(tags) or not _texts(list(values.values())):
+            return None
+        return cls(version, tuple(states), tuple(tags), values, members)
 
     def entries(self, partition: PartitionKeys, machine: str, key: str) -> set[tuple[str, str]]:
         """The sorted sets that hold it, each with its member there; all have the score 0."""
@@ -58,6 +61,11 @@ class Row:
         found |= {(partition.tag_index(machine, tag), key) for tag in self.tags}
         found |= {
             (partition.order_index(machine, name), value + END + key) for name, value in self.values.items()
+        }
+        found |= {
+            (partition.member_index(machine, name), value + END + key)
+            for name, values in self.members.items()
+            for value in values
         }
         found.add((partition.index(machine), key))
         return found
@@ -76,9 +84,13 @@ def row_of(chart: Chart, snapshot: Snapshot) -> Row:
     public = {name: snapshot.context.get(name) for name in chart.public_fields}
     if (source := source_of(public)) is not None:
         values[SOURCE] = encoded(source)
+    members = {}
     for name in chart.listed_by:
-        values[name] = encoded(snapshot.context.get(name))
-    return Row(snapshot.version, states, tuple(sorted(tags)), values)
+        value = snapshot.context.get(name)
+        values[name] = encoded(value)
+        if isinstance(value, list) and value:
+            members[name] = sorted(set(map(encoded, value)))
+    return Row(snapshot.version, states, tuple(sorted(tags)), values, members)
 
 
 def _upward(paths: list[str]) -> Iterator[str]:

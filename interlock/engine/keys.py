@@ -64,6 +64,7 @@ Of a partition (prefix ``{<prefix>:<p>}``):
 ``:index:<machine>:tag:<t>``    zset    keys that are in a state with this tag. The commit
 ``:index:<machine>:by:<f>``     zset    ``<value><NUL><key>``, score 0: the value of an indexed context field, of
                                         ``$created_at``, ``$updated_at``, ``$chart_version`` (`ordering`). Same
+``:index:<machine>:has:<f>``    zset    ``<value><NUL><key>``, score 0: each value in an indexed field that is an array
 ``:rows:<machine>``             hash    key = JSON of what lists see of the instance (`indexing.Row`). The commit
 ``:index:<machine>:<f>=<v>``    zset    keys whose private field ``f`` was ``v``, by versions before fields were sealed.
                                         The commit takes it away
@@ -172,6 +173,9 @@ class PartitionKeys:
 
     def order_index(self, machine: str, name: str) -> str:
         return f"{self.tag}:index:{machine}:by:{name}"
+
+    def member_index(self, machine: str, name: str) -> str:
+        return f"{self.tag}:index:{machine}:has:{name}"
 
     def field_index(self, machine: str, name: str, value: object) -> str:
         """Written no longer: see the table."""

@@ -292,6 +292,16 @@ class Listing:
                 )
                 names.append("")
                 once.append(len(named) == 1)
+        for name, values in query.members.items():
+            streams.append(
+                [
+                    _Stream(keys.member_index(machine, name), value + END)
+                    for keys in places
+                    for value in values
+                ]
+            )
+            names.append("")
+            once.append(len(values) == 1)
         whole = [_Stream(keys.index(machine)) for keys in places]
         pipeline = self._client.pipeline(transaction=False)
         for stream in chain(whole, *streams):

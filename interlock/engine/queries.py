@@ -66,6 +66,7 @@ class Query:
     ``chart_version``, to sort ``key`` too; a context field of such a name is written ``context.key``. Instances
     whose own chart version does not list by a field that is named are not in the list.
 
+    ``has``: by field that is an array, the JSON values of which it holds one.
     ``tenant``: only instances of this one. ``sources``: only those that belong to one of these (`sources.source_of`);
     None leaves in what belongs to none.
 
@@ -79,15 +80,21 @@ class Query:
     sort: Sequence[str] = ()
     tenant: str | None = None
     sources: Sequence[str] | None = None
+    has: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     orders: tuple[Order, ...] = field(init=False)
     key_descends: bool = field(init=False)
     values: Mapping[str, frozenset[str]] = field(init=False)
     """Encoded values by index, of which an instance has one."""
+    members: Mapping[str, frozenset[str]] = field(init=False)
+    """Encoded values by index, of which an instance's array holds one."""
 
     def __post_init__(self) -> None:
         sources = self.sources or ()
         named = (
-            len(sources) + len(self.states) + len(self.tags) + sum(len(each) for each in self.where.values())
+            len(sources)
+            + len(self.states)
+            + len(self.tags)
+            + sum(map(len, (*self.where.values(), *self.has.values())))
         )
         if named > MAX_VALUES or len(self.sort) > MAX_SORTS:
             raise InvalidQuery(
@@ -107,20 +114,25 @@ class Query:
                 values[TENANT] = frozenset([encoded(self.tenant)])
             if self.sources is not None:
                 values[SOURCE] = frozenset(map(encoded, self.sources))
+            members = {index_of(name): frozenset(map(encoded, each)) for name, each in self.has.items()}
         except (TypeError, KeyError, ValueError, OverflowError) as error:
             raise InvalidQuery(f"a value to filter by is no JSON value: {error}") from error
         object.__setattr__(self, "values", values)
+        object.__setattr__(self, "members", members)
 
     @property
     def names(self) -> set[str]:
         """The indexes that it filters or sorts by."""
-        return {*self.values, *(order.name for order in self.orders)}
+        return {*self.values, *self.members, *(order.name for order in self.orders)}
 
     def position(self, row: Row, key: str) -> Position | None:
         """Where an instance stands in the list; None where it is not in it."""
         values = row.values
         for name, wanted in self.values.items():
             if values.get(name) not in wanted:
+                return None
+        for name, wanted in self.members.items():
+            if wanted.isdisjoint(row.members.get(name, ())):
                 return None
         if self.states and not any(state in row.states for state in self.states):
             return None
@@ -132,9 +144,10 @@ class Query:
             return None
 
     def only(self, name: str) -> Query:
-        """The query of one filter of this one: that by the index ``name``, or that by states and tags for ""."""
+        """The query of one filter of this one: that of values by the index ``name``; for "" of all others."""
         alone = Query(self.machine, () if name else self.states, () if name else self.tags)
         object.__setattr__(alone, "values", {name: self.values[name]} if name else {})
+        object.__setattr__(alone, "members", {} if name else self.members)
         return alone
 
     def sorted(self, positions: list[Position]) -> list[Position]:
@@ -171,6 +184,7 @@ class Query:
 
     def _digest(self) -> str:
         filters = sorted([name, sorted(values)] for name, values in self.values.items())
+        filters += sorted(["has", name, sorted(values)] for name, values in self.members.items())
         told = [self.machine, [*self.states], [*self.tags], [*self.sort], filters]
         return hashlib.sha256(orjson.dumps(told)).hexdigest()[:12]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Lifespan
 
 from interlock import __version__
 from interlock.gateway import dialects, health, native
@@ -28,6 +28,18 @@ def make_app(deployment: ServedDeployment) -> ASGIApp:
         yield
         await deployment.close()
 
+    app, envelopes = _routes(lifespan)
+    app.state.deployment = deployment
+    return Shield(app, deployment.settings.max_command_bytes, envelopes, deployment.metrics)
+
+
+def openapi_document() -> dict[str, Any]:
+    """What ``GET /openapi.json`` answers; no server is asked."""
+    return _routes()[0].openapi()
+
+
+def _routes(lifespan: Lifespan[FastAPI] | None = None) -> tuple[FastAPI, Envelopes]:
+    """Every operation, and how problems are answered; what they work on comes with the deployment."""
     app = FastAPI(
         title="Interlock",
         version=__version__,
@@ -40,13 +52,12 @@ def make_app(deployment: ServedDeployment) -> ASGIApp:
         generate_unique_id_function=_operation_id,
     )
     app.openapi = partial(_document, app, app.openapi)  # type: ignore[method-assign]
-    app.state.deployment = deployment
     envelopes = Envelopes()
     answer_problems(app, envelopes.response)
     app.include_router(health.router)
     app.include_router(native.router)
     dialects.mount(app, envelopes)
-    return Shield(app, deployment.settings.max_command_bytes, envelopes, deployment.metrics)
+    return app, envelopes
 
 
 _VALIDATION = "Validation Error"

@@ -42,10 +42,11 @@ class Listed:
 class Wanted:
     """What a list is to hold, and in which order; `list_instances` answers it.
 
-    ``where``: by field the value that it has, or the values of which it has one (a list). ``states``: in one of
-    these or below it; ``tags``: in a state with one of these. ``sort``: fields, the first counts most, ``-`` before
-    one turns it round; by key where none is named. Fields are those of the chart's ``index``, ``created_at``,
-    ``updated_at``, ``chart_version``, to sort ``key`` too. ``tenant``: whose instances; None for all tenants'.
+    ``where``: by field the value that it has, or the values of which it has one (a list); of a field that is an
+    array, what it holds. ``states``: in one of these or below it; ``tags``: in a state with one of these. ``sort``:
+    fields, the first counts most, ``-`` before one turns it round; by key where none is named. Fields are those of
+    the chart's ``index``, ``created_at``, ``updated_at``, ``chart_version``, to sort ``key`` too. ``tenant``: whose
+    instances; None for all tenants'.
     ``sources``: of which sources (`sources.source_of`); None for all, and for what has none.
     """
 
@@ -63,14 +64,16 @@ class Wanted:
         _check("where", self.where, list(fields))
         _check("sort", [name.removeprefix("-") for name in self.sort], [*fields, KEY])
         where = {name: value if isinstance(value, list) else [value] for name, value in self.where.items()}
+        arrays = {name for name, schemas in fields.items() if _are_arrays(schemas)}
         return Query(
             self.machine,
             tuple(self.states),
             tuple(self.tags),
-            where,
+            {name: values for name, values in where.items() if name not in arrays},
             tuple(self.sort),
             self.tenant,
             self.sources,
+            {name: values for name, values in where.items() if name in arrays},
         )
 
 
@@ -126,8 +129,9 @@ def read_query(
 ) -> Query:
     """The query about the machine of which these are the charts, the newest first; at least one.
 
-    ``where``: ``FIELD=VALUE`` each; a field that is named again may have either value. VALUE is JSON, or text
-    where the field's schema has no other use for it: ``priority=1``, ``user_id=5``, ``assignee=null``.
+    ``where``: ``FIELD=VALUE`` each; a field that is named again may have either value, and an array holds it.
+    VALUE is JSON, or text where the field's schema has no other use for it: ``priority=1``, ``user_id=5``,
+    ``assignee=null``.
 
     Raises AskedWrong for what no version of the chart has, and InvalidQuery.
     """
@@ -139,13 +143,18 @@ def read_query(
     fields = _fields(charts)
     _check("sort", [name.removeprefix("-") for name in sort], [*fields, KEY])
     wanted: dict[str, list[Any]] = {}
+    held: dict[str, list[Any]] = {}
     for text in where:
         name, equals, value = text.partition("=")
         if not equals:
             raise AskedWrong("where", f"{text[:100]!r} is not FIELD=VALUE, such as queue=billing")
         _check("where", [name], list(fields))
-        wanted.setdefault(name, []).append(_value(name, value, fields[name]))
-    return Query(charts[0].id, tuple(states), tuple(tags), wanted, tuple(sort), tenant, sources)
+        if _are_arrays(fields[name]):
+            items = [schema.get("items", {}) for schema in fields[name]]
+            held.setdefault(name, []).append(_value(name, value, items))
+        else:
+            wanted.setdefault(name, []).append(_value(name, value, fields[name]))
+    return Query(charts[0].id, tuple(states), tuple(tags), wanted, tuple(sort), tenant, sources, held)
 
 
 def listable(charts: Sequence[Chart]) -> set[str]:
@@ -177,6 +186,10 @@ def _check(parameter: str, names: Iterable[str], known: Sequence[str]) -> None:
                 near = f"It has: {', '.join(known) or 'none'}."
             what = parameter if parameter in ("state", "tag") else "field to list by"
             raise AskedWrong(parameter, f"the chart has no {what} {name[:100]!r}. {near}")
+
+
+def _are_arrays(schemas: Sequence[Mapping[str, Any]]) -> bool:
+    return all(shape_of(schema, "").kinds == frozenset({"array"}) for schema in schemas)
 
 
 def _value(name: str, text: str, schemas: Iterable[Mapping[str, Any]]) -> Any:

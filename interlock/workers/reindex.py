@@ -166,7 +166,8 @@ class Reindex:
         is_rows = name.startswith(keys.rows(""))
         found.entries += len(members)
         told = [
-            (member, member.partition(END)[2] if index.startswith("by:") else member) for member in members
+            (member, member.partition(END)[2] if index.startswith(("by:", "has:")) else member)
+            for member in members
         ]
         rows = self._read(keys, machine, sorted({key for _, key in told}))
         doubtful = [

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import uuid
+from typing import Any
 
 import pytest
 
-from tests.acceptance.deployment import Deployment
+from tests.acceptance.deployment import Deployment, until
 
 INSTANCE = {
     "machine",
@@ -117,6 +118,27 @@ def test_a_dead_letter_shows_no_private_data(deployment: Deployment, ticket: str
     assert by_name["assign"]["command"] == {"name": "assign", "data": {"agent": "ann-of-the-letter"}}
     assert by_name["assign"]["raw_bytes"] > 50
     assert not any("raw" in letter for letter in told)
+    letter_id = by_name["assign"]["letter_id"]
+    assert deployment.json("dead", "show", letter_id) == by_name["assign"]
+    assert "SESAME-DEAD" not in deployment.run("dead", "show", letter_id).out
+
+
+def test_a_dead_letter_is_applied_once_its_fault_is_gone(deployment: Deployment, ticket: str) -> None:
+    client = deployment.client()
+    name = next(client.scan_iter(f"*:instance:{ticket}", count=10_000))
+    whole: Any = client.get(name)
+    broken(deployment, ticket)
+    command_id = uuid.uuid4().hex
+    deployment.run(
+        "publish", ticket, "assign", "--data", '{"agent": "ann"}', "--id", command_id, "--wait", "30"
+    )
+    [letter] = [one for one in deployment.json("dead", "list")["letters"] if one["id"] == command_id]
+    client.set(name, whole)
+    again = deployment.json("dead", "retry", letter["letter_id"])["command"]
+    shown = until(lambda: deployment.json("show", ticket), lambda seen: seen["version"] == 2)
+    assert (shown["context"]["assignee"], shown["state"]) == ("ann", ASSIGNED)
+    assert deployment.json("history", ticket)["history"][-1]["command"]["id"] == again
+    assert deployment.run("dead", "show", letter["letter_id"]).code == 3
 
 
 def test_a_broken_instance_is_named_with_the_way_out(deployment: Deployment, ticket: str) -> None:

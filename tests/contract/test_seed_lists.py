@@ -110,6 +110,7 @@ LISTS = {
     ),
     "agents": Wanted("agent", sort=["name"]),
     "agents online": Wanted("agent", states=["online"], sort=["-changed_at"]),
+    "agents of a queue": Wanted("agent", {"queues": ["help", "other"]}, sort=["name"]),
     "conversations": Wanted("switchboard", sort=["-updated_at"]),
     "conversations of an integration": Wanted("switchboard", {"active": "desk"}, sort=["-updated_at"]),
     "conversations on offer": Wanted("switchboard", {"pending": "desk"}),

@@ -31,7 +31,7 @@ def peak_mb():  # of this process alone: what `resource` tells begins with its p
 settings = Settings()
 store = Store.open(connect(settings), settings)
 store.client.rename("warm", "{interlock:0}:outbox")
-deliver(store, settings, shift_seconds=0.1)
+deliver(store, settings, shift_seconds=5)
 before = peak_mb()
 store.client.copy("hostile", "{interlock:0}:outbox", replace=True)
 deliver(store, settings, shift_seconds=5)
