@@ -68,10 +68,7 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def _document(app: FastAPI, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The OpenAPI document; FastAPI calls every answer application/json, problems are not.
-
-    And it declares a 422 of its own that nobody answers, where no other is declared.
-    """
+    """The OpenAPI document; FastAPI calls every answer application/json, problems are not."""
     if app.openapi_schema is None:
         for path in make()["paths"].values():
             for operation in path.values():

@@ -508,6 +508,7 @@ def test_the_document_tells_all_that_an_operation_answers(desk: Desk) -> None:
         *("post /me", "get /me/interactions", "get /me/interactions/{id}", "post /me/interactions/{id}"),
         *("get /interactions", "post /interactions", "get /interactions/{id}", "put /interactions/{id}"),
         *("get /me/workbins/{name}", "post /me/workbins/{name}"),
+        *("post /notifications", "post /notifications/{kind}"),
     }
     for name, operation in operations.items():
         assert operation["security"]

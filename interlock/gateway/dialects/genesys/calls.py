@@ -17,6 +17,7 @@ from interlock.gateway.asking import answered, ask
 from interlock.gateway.callers import Caller
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.dialects.genesys.errors import invalid, missing, no_permission, refusal
+from interlock.gateway.dialects.genesys.sessions import OpenSessions, Sessions
 from interlock.gateway.parameters import json_body
 from interlock.gateway.repeats import call_id
 
@@ -31,7 +32,8 @@ AT_A_DESK = frozenset({"agent", "supervisor", "admin"})
 @dataclass(frozen=True, slots=True)
 class Call:
     """``command_id``: of the command that the call comes to, and the ``referenceId`` of the answer; ``is_named``: the
-    client has named the call, so it may come again and is answered as the first time. ``base``: where the API is."""
+    client has named the call, so it may come again and is answered as the first time. ``base``: where the API is;
+    ``sessions``: of those who listen to notifications."""
 
     deployment: ServedDeployment
     principal: Principal
@@ -39,6 +41,7 @@ class Call:
     command_id: str
     is_named: bool
     base: str
+    sessions: Sessions
 
     async def send(
         self, machine: str, key: str, name: str, data: Mapping[str, Any] | None = None, *, step: str = ""
@@ -116,6 +119,7 @@ async def called(
     request: Request,
     deployment: Deployment,
     caller: Caller,
+    sessions: OpenSessions,
     idempotency_key: Annotated[
         str | None, Header(description="Names the call: sent again, it is answered as the first time.")
     ] = None,
@@ -124,7 +128,7 @@ async def called(
     command_id = call_id(request, caller, idempotency_key)
     body = await json_body(request) if request.method in ("POST", "PUT") else {}
     base = f"{str(request.base_url).rstrip('/')}/genesys/api/v2"
-    return Call(deployment, caller, body, command_id, bool(idempotency_key), base)
+    return Call(deployment, caller, body, command_id, bool(idempotency_key), base, sessions)
 
 
 async def called_at_a_desk(call: Annotated[Call, Depends(called)]) -> Call:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from interlock.gateway.dialects.genesys.calls import Call, CalledAtADesk, Id
 from interlock.gateway.dialects.genesys.errors import invalid, invalid_state
 from interlock.gateway.dialects.genesys.finding import check_workbin, own, parked, seen
+from interlock.gateway.dialects.genesys.notifying import workbin_content
 from interlock.gateway.dialects.genesys.words import (
     EVERY_ERROR,
     NAME,
@@ -47,9 +48,10 @@ async def operate_workbin(call: CalledAtADesk, name: Id) -> Response:
 
 
 async def content(call: Call, workbin: str) -> Response:
-    """The answer to GetWorkbinContent. Raises GenesysError (6)."""
+    """The answer to GetWorkbinContent, which whoever listens is told too. Raises GenesysError (6)."""
     await check_workbin(call, workbin)
     interactions = await seen(call, await parked(call, workbin))
+    call.sessions.tell(call.principal, workbin_content(workbin, interactions, call.command_id))
     return call.done(status="ok", workbin=workbin, interactions=interactions)
 
 

@@ -94,13 +94,7 @@ async def list_conversations(request: Request, call: Called) -> Response:
     if len(given) != 1 or not all(isinstance(each, str) for each in given.values()):
         raise bad_request("Send filter[userId] or filter[userExternalId].")
     person = await needed_user(call, given)
-    instances, around = await stretch(
-        call,
-        "switchboard",
-        {},
-        request,
-        only=lambda each: person["key"] in each["context"]["participants"],
-    )
+    instances, around = await stretch(call, "switchboard", {"participants": person["key"]}, request)
     app_board = await known_board(call)
     shown = [await _shown(call, seen(each, app_board)) for each in instances]
     return answer({"conversations": shown, **around})
@@ -225,9 +219,8 @@ async def _has_personal(call: Call, person: str) -> bool:
         call.deployment,
         call.principal,
         "switchboard",
-        only=lambda each: (
-            person in each["context"]["participants"] and each["context"]["details"].get("type") == "personal"
-        ),
+        where={"participants": person},
+        only=lambda each: each["context"]["details"].get("type") == "personal",
         limit=1,
     )
     return found.total > 0

@@ -5,7 +5,7 @@ The vendor's generated clients send such an object as JSON in one parameter (``p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request
@@ -76,7 +76,6 @@ async def stretch(
     request: Request,
     *,
     latest: bool = False,
-    only: Callable[[Instance], bool] | None = None,
 ) -> tuple[list[Instance], dict[str, Any]]:
     """Instances in the order in which they came, and ``meta`` with ``links``.
 
@@ -90,7 +89,6 @@ async def stretch(
             call.principal,
             machine,
             where=where,
-            only=only,
             sort=["-created_at" if backwards else "created_at"],
             after=before if backwards else after,
             limit=size,
