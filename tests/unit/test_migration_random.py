@@ -120,7 +120,7 @@ def live(bench: Moving, random: Random, steps: int) -> None:
             bench.send(random.choice(("e1", "e2", "e3")))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(random=st.randoms(use_true_random=False), changes=st.integers(0, 4), steps=st.integers(0, 8))
 def test_an_instance_that_moves_is_somewhere_legal_and_replays(
     random: Random, changes: int, steps: int

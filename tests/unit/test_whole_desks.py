@@ -291,7 +291,7 @@ SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), stat
 
 
 def test_a_desk_keeps_its_promises() -> None:
-    run_state_machine_as_test(WholeDesk, settings=settings(SETTINGS, max_examples=40, derandomize=True))  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(WholeDesk, settings=settings(SETTINGS, max_examples=25, derandomize=True))  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.storm

@@ -32,7 +32,7 @@ _NAME: Schema = {
     "type": "string",
     "minLength": 1,
     "maxLength": 128,
-    "pattern": r"^[A-Za-z0-9_-]+\z",
+    "pattern": r"^[A-Za-z0-9_-]+$",
     "not": {"const": "next"},
 }
 
