@@ -15,7 +15,7 @@ COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes 
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format docs storm oracle bench bench-steps bench-deliveries lock clean
+.PHONY: help setup demo dev test check format docs storm oracle bench bench-steps bench-deliveries bench-requests lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ bench-steps: .venv/.developer .cache/bench/.ready  ## steps a second, beside oth
 
 bench-deliveries: .venv/.developer .cache/bench-deliveries/.ready  ## signed deliveries a second, beside plain RQ with requests
 	$(BIN)/python -m benchmarks.deliveries --plain .cache/bench-deliveries/bin/python $(ARGS)
+
+bench-requests: .venv/.developer  ## requests a second through the gateway, beside FastAPI with plain RQ
+	$(BIN)/python -m benchmarks.requests $(ARGS)
 
 lock:  ## make the locks again from pyproject.toml (UPGRADE=1: newest versions)
 	@command -v $(UV) >/dev/null 2>&1 || { "$(PYTHON)" -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv; }

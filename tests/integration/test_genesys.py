@@ -123,7 +123,7 @@ def test_who_may_create_what(desk: Desk) -> None:
     refused(Genesys(Client(desk.gateway.url), "nobody").create(**wish), 20)
     made = done(desk.ann.create(channel="workitem", queueName=desk.shelf, userData=DATA))
     assert (made["state"], made["capabilities"], made["assignedTo"]) == ("Processing", WORK, desk.ann.id)
-    refused(desk.ann.create(channel="workitem", parentId="nothing"), 6)
+    refused(desk.ann.create(channel="workitem", queueName=desk.shelf, parentId="nothing"), 6)
     done(desk.ann.do(made["id"], "Complete"))
 
 

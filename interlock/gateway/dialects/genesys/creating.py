@@ -59,12 +59,11 @@ async def _wish(call: Call) -> tuple[dict[str, Any], str]:
     brings_in = call.principal.kind in BRING_IN and kind != _OUTBOUND
     if channel is None:
         raise missing("channel")
-    if queue is None and brings_in:
+    if queue is None:
         raise missing("queueName")
     if call.principal.kind == "agent" and kind != _OUTBOUND and channel != _WORKITEM:
         raise no_permission("Agents create work items and drafts. Use a token of kind system.")
-    if queue is not None:
-        await check_queue(call, queue)
+    await check_queue(call, queue)
     if parent is not None and not brings_in:
         await own(call, parent)
     given = {

@@ -130,9 +130,8 @@ async def update_interaction(call: CalledAtADesk, id: Id) -> Response:
     openapi_extra=takes(
         operation(
             "Create",
-            needed={"channel": TEXT},
+            needed={"channel": TEXT, "queueName": NAME},
             optional={
-                "queueName": NAME,
                 "userData": OBJECT,
                 "interactionType": {"enum": ["Inbound", "Outbound", "Internal"]},
                 "interactionSubType": TEXT,

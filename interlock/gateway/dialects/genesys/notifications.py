@@ -27,7 +27,10 @@ MOST_MESSAGES = 100
 
 router = APIRouter()
 
-_MESSAGE = {"type": "object", "properties": {"channel": {"type": "string"}}, "required": ["channel"]}
+_MESSAGE = {
+    "type": "object",
+    "description": "Of Bayeux. What is wrong with one is told in its answer, under 200.",
+}
 _MESSAGES = {"type": "array", "items": _MESSAGE, "minItems": 1, "maxItems": MOST_MESSAGES}
 _ROUTE: dict[str, Any] = {
     "response_model": None,

@@ -17,7 +17,6 @@ from interlock.gateway.dialects.genesys.words import (
     FLAG,
     NAME,
     OBJECT,
-    TEXT,
     GenesysDone,
     operation,
     takes,
@@ -40,6 +39,7 @@ _SHOWN_STATUS: Mapping[str, str | int] = MappingProxyType(
 )
 """``status`` beside the ``statusCode``, by command, where the vendor's page shows it."""
 
+_TARGET = {"type": "string", "pattern": "/(users|queues)/[A-Za-z0-9_.-]+/?$"}
 _DATA_OPERATIONS = ("UpdateUserData", "AttachUserData", "DeleteUserData")
 _BODY = takes(
     operation("Accept", "Reject", "Cancel", "Send", "PullFromWorkbin", "Reply", "ReplyAll"),
@@ -47,10 +47,9 @@ _BODY = takes(
     operation("PlaceInQueue", needed={"queueName": NAME}),
     operation(*_DATA_OPERATIONS, needed={"userData": OBJECT}),
     operation("PlaceInWorkbin", "GetWorkbinContent", needed={"workbin": NAME}),
-    operation(
-        "Transfer",
-        "SingleStepTransfer",
-        optional={"userId": NAME, "queueName": NAME, "targetUri": TEXT},
+    *(
+        operation("Transfer", "SingleStepTransfer", needed={name: schema})
+        for name, schema in (("userId", NAME), ("queueName", NAME), ("targetUri", _TARGET))
     ),
     operation("SetInFocus", optional={"inFocus": FLAG}),
     operation("SetComment", needed={"comment": {"type": "string", "maxLength": 4000}}),

@@ -39,10 +39,13 @@ async def operate_me(call: CalledAtADesk) -> Response:
 
 
 def _channels(call: Call) -> list[str]:
-    given = call.body.get("channels")
-    if given is None:
+    channels = call.body.get("channels")
+    if channels is None:
         raise missing("channels")
-    channels = given if isinstance(given, list) else [given]
-    if not 1 <= len(channels) <= MAX_CHANNELS or not all(isinstance(one, str) and one for one in channels):
+    if (
+        not isinstance(channels, list)
+        or not 1 <= len(channels) <= MAX_CHANNELS
+        or not all(isinstance(one, str) and one for one in channels)
+    ):
         raise invalid(f"channels is no list of 1 to {MAX_CHANNELS} names of channels. Correct it.")
     return list(dict.fromkeys(channels))

@@ -79,7 +79,12 @@ class GenesysFailure(BaseModel):
 
 
 TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
-NAME: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 256}
+NAME: dict[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 256,
+    "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$",
+}
 OBJECT: dict[str, Any] = {"type": "object"}
 TEXTS: dict[str, Any] = {"type": "array", "items": TEXT, "minItems": 1, "maxItems": 100}
 FLAG: dict[str, Any] = {"type": "boolean"}
