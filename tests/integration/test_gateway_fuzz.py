@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, status_c
 from tests.integration.gateway_desk import Desk, furnish
 from tests.integration.gateway_setup import Gateway
 from tests.integration.http_client import Client
+from tests.storms import part
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance]
 OF_OPERATORS = "/webhooks", "/dead-letters", "/audit"
@@ -94,4 +95,4 @@ def test_no_wrong_request_is_answered_by_a_fault_or_an_undocumented_status(
 def test_no_request_of_many_is_answered_by_a_fault_or_an_undocumented_status(
     gateway: Gateway, desk: Desk, webhooks_stay: None, mode: schemathesis.GenerationMode
 ) -> None:
-    assert fuzz(gateway, desk, 20, mode) > 80
+    assert fuzz(gateway, desk, part(20), mode) > 80

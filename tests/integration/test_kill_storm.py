@@ -21,6 +21,7 @@ from interlock.engine.publishing import Publisher
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
 from interlock.workers.supervisor import Supervisor
+from tests.storms import STORM_SECONDS
 
 CHART = """\
 id: tally
@@ -40,7 +41,7 @@ states:
 INSTANCES = 40
 COMMANDS_A_SECOND = 250
 SHORT_SECONDS = 8.0
-LONG_SECONDS = float(os.environ.get("INTERLOCK_STORM_SECONDS", "60"))
+LONG_SECONDS = STORM_SECONDS
 SEED = 20260101
 
 

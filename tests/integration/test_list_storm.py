@@ -20,8 +20,9 @@ from interlock.statecharts.registered import RegisteredCharts
 from interlock.workers.reindex import Reindex
 from interlock.workers.supervisor import Supervisor
 from tests.listing_model import V1, V2, check_lists, random_command
+from tests.storms import part
 
-COMMANDS = 10_000
+COMMANDS = part(10_000)
 INSTANCES = 400
 QUERIES = 150
 SEED = 20261126

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from standardwebhooks.webhooks import Webhook
 from interlock.engine import subscriptions
 from interlock.engine.signing import message_id
 from interlock.engine.webhook_statistics import statistics
+from tests.storms import STORM_SECONDS
 
 BEHAVIOURS: dict[str, tuple[int, Behaviour]] = {
     # how often, what
@@ -51,7 +51,7 @@ BEHAVIOURS: dict[str, tuple[int, Behaviour]] = {
 }
 SCHEDULE = ",".join(["0.1"] * 30)
 SEED = 20260401
-LONG_SECONDS = float(os.environ.get("INTERLOCK_STORM_SECONDS", "60"))
+LONG_SECONDS = STORM_SECONDS
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from interlock.statecharts.catalog import Catalog
 from tests.charting import compile_chart
 from tests.oracle.random_charts import random_chart
 from tests.oracle.spelling import in_our_words
+from tests.storms import part
 from tests.walking import Walk, walk
 
 
@@ -417,7 +418,7 @@ def test_every_way_through_a_random_chart_leads_where_it_says(seed: int) -> None
 
 
 @pytest.mark.storm
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=part(40), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_every_way_through_many_random_charts_leads_where_it_says(seed: int) -> None:
     check_ways_of(seed)

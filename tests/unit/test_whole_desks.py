@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 from interlock.engine.messages import Actor
 from interlock.engine.snapshot import RAISE
 from tests.desks import Desk
+from tests.storms import part
 
 AGENTS = ("ann", "bob", "cid")
 QUEUES = ("fr", "de")
@@ -297,5 +298,5 @@ def test_a_desk_keeps_its_promises() -> None:
 @pytest.mark.storm
 def test_many_desks_keep_their_promises() -> None:
     run_state_machine_as_test(
-        WholeDesk, settings=settings(SETTINGS, max_examples=2000, stateful_step_count=60)
+        WholeDesk, settings=settings(SETTINGS, max_examples=part(2000), stateful_step_count=60)
     )  # type: ignore[no-untyped-call]
