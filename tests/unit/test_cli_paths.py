@@ -195,7 +195,6 @@ STORM = pytest.mark.storm
             "interaction", "parked:pull#2", {"state": ["handling"], "status": "applied"}, marks=STORM
         ),
         pytest.param("intervention", "open.deferred:after.30d", {"state": ["open.active"]}, marks=STORM),
-        pytest.param("switchboard", "held.offered:after.30s", {"state": ["held.no_offer"]}, marks=STORM),
     ],
 )
 def test_simulate_takes_a_way_through_a_shipped_chart_as_a_test(
