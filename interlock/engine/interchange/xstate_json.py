@@ -209,7 +209,7 @@ class _Reader:
                 (event, self._ways(ways, path, _at(place, f"on.{event}")))
                 for event, ways in self._table(words.get("on"), _at(place, "on")).items()
             ),
-            done=self._ways(words.get("onDone") or [], path, _at(place, "onDone")),
+            done=self._ways(_given(words, "onDone"), path, _at(place, "onDone")),
             always=self._ways(words.get("always") or [], path, _at(place, "always")),
             after=tuple(
                 (_delay(delay), self._ways(ways, path, _at(place, f"after.{delay}")))
@@ -378,8 +378,8 @@ class _Reader:
                 id=self._string(words.get("id"), f"{here}.id")
                 or (words["src"] if self.is_ours else f"{number}.{'.'.join((self.machine_id, *path))}"),
                 input=given if isinstance(given, dict) else {},
-                done=self._ways(words.get("onDone") or [], path, f"{here}.onDone"),
-                error=self._ways(words.get("onError") or [], path, f"{here}.onError"),
+                done=self._ways(_given(words, "onDone"), path, f"{here}.onDone"),
+                error=self._ways(_given(words, "onError"), path, f"{here}.onError"),
                 rest={"retry": retry} if retry else {},
             )
 
@@ -543,6 +543,12 @@ def _in_order(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _rows(written: Any) -> list[Any]:
     return written if isinstance(written, list) else [] if written is None else [written]
+
+
+def _given(words: Mapping[str, Any], name: str) -> Any:
+    """The transitions of a word, none where it is left out; ``{}`` is one that does nothing, and keeps others off."""
+    found = words.get(name)
+    return [] if found is None or found is False else found
 
 
 def _at(place: str, word: str) -> str:
