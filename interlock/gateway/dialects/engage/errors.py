@@ -13,40 +13,20 @@ from fastapi import Response
 
 from interlock.engine.errors import ErrorClass
 from interlock.gateway.dialects.engage.answering import answer
+from interlock.gateway.dialects.refusals import STATUS, WORDS, retry_headers
 from interlock.gateway.problems import Problem
 
-IDENTIFIERS = {
-    400: "bad_request",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    409: "conflict",
-    413: "payload_too_large",
-    415: "unsupported_media_type",
-    422: "unprocessable_entity",
-    429: "rate_limit_exceeded",
-    500: "internal_server_error",
-    503: "service_unavailable",
-}
+IDENTIFIERS = {**WORDS, 422: "unprocessable_entity", 429: "rate_limit_exceeded"}
 """Engage's ``error`` of each status."""
 
 _BY_CLASS = {
-    ErrorClass.NOT_FOUND: 404,
-    ErrorClass.FORBIDDEN: 403,
+    **STATUS,
     ErrorClass.IN_FLIGHT: 409,
     ErrorClass.STALE_VERSION: 409,
     ErrorClass.MALFORMED: 422,
     ErrorClass.INVALID_DATA: 422,
     ErrorClass.ID_REUSED: 422,
     ErrorClass.INVALID_TARGET: 422,
-    ErrorClass.TOO_LARGE: 413,
-    ErrorClass.TOO_BUSY: 503,
-    ErrorClass.EXPIRED: 503,
-    ErrorClass.UNKNOWN_MACHINE: 503,
-    ErrorClass.UNKNOWN_COMMAND: 503,
-    ErrorClass.GUARD_ERROR: 500,
-    ErrorClass.INTERNAL: 500,
 }
 """Status of each class of refusal; the others say that the state stands against it."""
 
@@ -71,8 +51,7 @@ def refusal(result: Mapping[str, Any], by_state: int) -> Problem:
     if any(name in _GONE for name in result["state"] or ()):
         return Problem(404, "not_found", "It was cancelled, so there is no such intervention any more.")
     status = _BY_CLASS.get(error["class"], by_state)
-    headers = {"Retry-After": "2"} if status == 503 else None
-    return Problem(status, error["code"], error["message"], headers=headers)
+    return Problem(status, error["code"], error["message"], headers=retry_headers(status))
 
 
 def not_found(kind: str, key: str) -> Problem:

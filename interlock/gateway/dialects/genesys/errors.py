@@ -7,8 +7,8 @@ from typing import Any
 
 from fastapi import Response
 
-from interlock.engine.errors import ErrorClass
 from interlock.gateway.answers import answer
+from interlock.gateway.dialects.refusals import UNSERVED, retry_headers
 from interlock.gateway.problems import DialectError, Problem
 from interlock.statecharts.genesys import status_code
 
@@ -31,14 +31,6 @@ HTTP_STATUS = {
 }
 """What a status code is in HTTP."""
 _CODES = {400: 10, 401: 20, 403: 5, 404: 6, 405: 3, 409: 2, 413: 10, 415: 10, 422: 10}
-_STATUSES = {
-    ErrorClass.TOO_LARGE: 413,
-    ErrorClass.TOO_BUSY: 503,
-    ErrorClass.EXPIRED: 503,
-    ErrorClass.UNKNOWN_MACHINE: 503,
-    ErrorClass.UNKNOWN_COMMAND: 503,
-}
-"""Classes of refusals whose HTTP status says more than their code does."""
 
 
 class GenesysError(DialectError):
@@ -71,10 +63,9 @@ def envelope(problem: Problem) -> Response:
 
 def refusal(error: Mapping[str, Any]) -> GenesysError:
     """What a refused command is answered. ``error``: of its result."""
-    status = _STATUSES.get(error["class"])
-    headers = {"Retry-After": "2"} if status == 503 else None
+    status = UNSERVED.get(error["class"])  # says more than the code does
     code = INTERNAL if status == 503 else status_code(error)
-    return GenesysError(code, error["message"], status=status, headers=headers)
+    return GenesysError(code, error["message"], status=status, headers=retry_headers(status))
 
 
 def missing(name: str) -> GenesysError:

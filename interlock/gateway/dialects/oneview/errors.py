@@ -9,6 +9,7 @@ from fastapi import Response
 
 from interlock.engine.errors import ErrorClass
 from interlock.gateway.answers import answer
+from interlock.gateway.dialects.refusals import STATUS, retry_headers
 from interlock.gateway.problems import Problem
 
 _MESSAGES = {
@@ -22,18 +23,10 @@ _MESSAGES = {
 """The documented texts, as they are spelt there."""
 
 _BY_CLASS = {
-    ErrorClass.NOT_FOUND: 404,
-    ErrorClass.FORBIDDEN: 403,
+    **STATUS,
     ErrorClass.MALFORMED: 400,
     ErrorClass.INVALID_DATA: 400,
     ErrorClass.INVALID_TARGET: 400,
-    ErrorClass.TOO_LARGE: 413,
-    ErrorClass.TOO_BUSY: 503,
-    ErrorClass.EXPIRED: 503,
-    ErrorClass.UNKNOWN_MACHINE: 503,
-    ErrorClass.UNKNOWN_COMMAND: 503,
-    ErrorClass.GUARD_ERROR: 500,
-    ErrorClass.INTERNAL: 500,
 }
 """Status of each class of refusal; the others say that the state stands against it (409)."""
 
@@ -61,9 +54,7 @@ def refusal(result: Mapping[str, Any]) -> Problem:
     """What a refused command is answered."""
     error = result["error"]
     status = _BY_CLASS.get(error["class"], 409)
-    return Problem(
-        status, error["code"], error["message"], headers={"Retry-After": "2"} if status == 503 else None
-    )
+    return Problem(status, error["code"], error["message"], headers=retry_headers(status))
 
 
 def not_found() -> Problem:

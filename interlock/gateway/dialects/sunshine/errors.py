@@ -13,35 +13,13 @@ from fastapi import Response
 
 from interlock.engine.errors import ErrorClass
 from interlock.gateway.answers import answer
+from interlock.gateway.dialects.refusals import STATUS, WORDS, retry_headers
 from interlock.gateway.problems import DialectError, Problem
 
-CODES = {
-    400: "bad_request",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    409: "conflict",
-    413: "payload_too_large",
-    415: "unsupported_media_type",
-    429: "too_many_requests",
-    500: "internal_server_error",
-    503: "service_unavailable",
-}
+CODES = {**WORDS, 429: "too_many_requests"}
 """The code of each status where no other is documented."""
 
-_STATUS = {
-    ErrorClass.NOT_FOUND: 404,
-    ErrorClass.FORBIDDEN: 403,
-    ErrorClass.TOO_LARGE: 413,
-    ErrorClass.TOO_BUSY: 503,
-    ErrorClass.IN_FLIGHT: 503,
-    ErrorClass.EXPIRED: 503,
-    ErrorClass.UNKNOWN_MACHINE: 503,
-    ErrorClass.UNKNOWN_COMMAND: 503,
-    ErrorClass.GUARD_ERROR: 500,
-    ErrorClass.INTERNAL: 500,
-}
+_STATUS = {**STATUS, ErrorClass.IN_FLIGHT: 503}
 """The status of each class of refusal; the others are 400."""
 
 _DOCUMENTED = frozenset(
@@ -104,7 +82,7 @@ def refusal(result: Mapping[str, Any], known: Mapping[str, tuple[int, str]] | No
         word = _MISSING.get(str(result["machine"]), CODES[404])
     else:
         word = CODES[status]
-    return SunshineError(status, word, error["message"], {"Retry-After": "2"} if status == 503 else None)
+    return SunshineError(status, word, error["message"], retry_headers(status))
 
 
 def missing(kind: str) -> SunshineError:
