@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import uuid_utils
 from fastapi import Request
 
 from interlock.engine.tokens import Principal
+from interlock.gateway.asking import ask
+from interlock.gateway.deployment import ServedDeployment
 from interlock.gateway.tenants import idempotent_id
+
+Result = Mapping[str, Any]
+"""The engine's result of a command (wire contract)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatableCall:
+    """A call in a principal's name. ``command_id``: of the command that it comes to; the others that it needs have ids
+    made from it."""
+
+    deployment: ServedDeployment
+    principal: Principal
+    command_id: str
+
+    async def send(
+        self, machine: str, key: str, name: str, data: Mapping[str, Any] | None = None, *, step: str = ""
+    ) -> Result:
+        """Send one command and wait for its result. ``step``: tells the commands of one call apart."""
+        return await ask(
+            self.deployment, self.principal, machine, key, name, data, command_id=self.command_id + step
+        )
 
 
 def call_id(request: Request, principal: Principal, idempotency_key: str | None) -> str:

@@ -10,10 +10,9 @@ from fastapi import Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
 
 from interlock.engine.messages import is_printable
-from interlock.engine.tokens import Principal
-from interlock.gateway.asking import answered, ask
+from interlock.gateway.asking import answered
 from interlock.gateway.callers import Caller
-from interlock.gateway.deployment import Deployment, ServedDeployment
+from interlock.gateway.deployment import Deployment
 from interlock.gateway.dialects.engage.errors import refusal, unprocessable
 from interlock.gateway.dialects.engage.impersonation import impersonated
 from interlock.gateway.dialects.engage.tokens import token_from_query
@@ -21,30 +20,15 @@ from interlock.gateway.dialects.engage.versions import at_version
 from interlock.gateway.dialects.engage.words import MAX_TEXT
 from interlock.gateway.parameters import parameters
 from interlock.gateway.reading import Instance, read
-from interlock.gateway.repeats import call_id
-
-Result = Mapping[str, Any]
-"""The engine's result of a command (wire contract)."""
+from interlock.gateway.repeats import RepeatableCall, Result, call_id
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """``command_id``: of the command that the call comes to; the others that it needs have ids made from it.
-    ``is_named``: the client has named the call, so it may come again and is answered as the first time."""
+class Call(RepeatableCall):
+    """``is_named``: the client has named the call, so it may come again and is answered as the first time."""
 
-    deployment: ServedDeployment
-    principal: Principal
     parameters: Mapping[str, Any]
-    command_id: str
     is_named: bool
-
-    async def send(
-        self, machine: str, key: str, name: str, data: Mapping[str, Any] | None = None, *, step: str = ""
-    ) -> Result:
-        """Send one command and wait for its result. ``step``: tells the commands of one call apart."""
-        return await ask(
-            self.deployment, self.principal, machine, key, name, data, command_id=self.command_id + step
-        )
 
     async def answered(self, step: str = "") -> Result | None:
         """The result that this step had when the call came before; None where it did not."""
@@ -136,7 +120,7 @@ async def called(
     sent = _with_repeated(await parameters(request), request)
     command_id = call_id(request, caller, idempotency_key)
     principal = await impersonated(deployment, caller, sent.get("impersonated_user_id"))
-    return Call(deployment, principal, sent, command_id, bool(idempotency_key))
+    return Call(deployment, principal, command_id, sent, bool(idempotency_key))
 
 
 def _with_repeated(sent: dict[str, Any], request: Request) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from interlock.engine.listing import MAX_OFFSET
 from interlock.engine.messages import format_time, parse_time
 from interlock.engine.queries import InvalidQuery
 from interlock.gateway.dialects.engage.answering import answer
-from interlock.gateway.dialects.engage.calls import Call, Called, Result
+from interlock.gateway.dialects.engage.calls import Call, Called
 from interlock.gateway.dialects.engage.errors import not_found, unprocessable
 from interlock.gateway.dialects.engage.finding import readable, readable_content, readable_intervention
 from interlock.gateway.dialects.engage.opening import opened
@@ -33,6 +33,7 @@ from interlock.gateway.dialects.engage.words import (
 )
 from interlock.gateway.permissions import readable_sources
 from interlock.gateway.reading import listed
+from interlock.gateway.repeats import Result
 
 DEFAULT_LIMIT, MAX_LIMIT = 30, 150
 _SORTS = ("created_at", "updated_at")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from interlock.gateway.dialects.engage.calls import Call, Result
+from interlock.gateway.dialects.engage.calls import Call
 from interlock.gateway.dialects.engage.finding import latest, opening, place_of
 from interlock.gateway.reading import Instance
+from interlock.gateway.repeats import Result
 
 _Attempt = Callable[[Call, Instance, str], Awaitable[Result]]
 _ATTEMPTS = 4

@@ -11,18 +11,14 @@ from fastapi import Depends, Header, Path, Request, Response
 from pydantic import BeforeValidator
 
 from interlock.engine.messages import is_key
-from interlock.engine.tokens import Principal
 from interlock.gateway.answers import answer
-from interlock.gateway.asking import answered, ask
+from interlock.gateway.asking import answered
 from interlock.gateway.callers import Caller
-from interlock.gateway.deployment import Deployment, ServedDeployment
+from interlock.gateway.deployment import Deployment
 from interlock.gateway.dialects.genesys.errors import invalid, missing, no_permission, refusal
 from interlock.gateway.dialects.genesys.sessions import OpenSessions, Sessions
 from interlock.gateway.parameters import json_body
-from interlock.gateway.repeats import call_id
-
-Result = Mapping[str, Any]
-"""The engine's result of a command (wire contract)."""
+from interlock.gateway.repeats import RepeatableCall, Result, call_id
 
 Id = Annotated[str, Path(min_length=1), BeforeValidator(unquote)]
 AT_A_DESK = frozenset({"agent", "supervisor", "admin"})
@@ -30,15 +26,12 @@ AT_A_DESK = frozenset({"agent", "supervisor", "admin"})
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """``command_id``: of the command that the call comes to, and the ``referenceId`` of the answer; ``is_named``: the
-    client has named the call, so it may come again and is answered as the first time. ``base``: where the API is;
-    ``sessions``: of those who listen to notifications."""
+class Call(RepeatableCall):
+    """``command_id`` is the ``referenceId`` of the answer too; ``is_named``: the client has named the call, so it may
+    come again and is answered as the first time. ``base``: where the API is; ``sessions``: of those who listen to
+    notifications."""
 
-    deployment: ServedDeployment
-    principal: Principal
     body: Mapping[str, Any]
-    command_id: str
     is_named: bool
     base: str
     sessions: Sessions
@@ -46,13 +39,8 @@ class Call:
     async def send(
         self, machine: str, key: str, name: str, data: Mapping[str, Any] | None = None, *, step: str = ""
     ) -> Result:
-        """Send one command and wait for its result. ``step``: tells the commands of one call apart.
-
-        Raises GenesysError where it is refused.
-        """
-        result = await ask(
-            self.deployment, self.principal, machine, key, name, data, command_id=self.command_id + step
-        )
+        """The same. Raises GenesysError where it is refused."""
+        result = await RepeatableCall.send(self, machine, key, name, data, step=step)
         if result["error"] is not None:
             raise refusal(result["error"])
         return result
@@ -128,7 +116,7 @@ async def called(
     command_id = call_id(request, caller, idempotency_key)
     body = await json_body(request) if request.method in ("POST", "PUT") else {}
     base = f"{str(request.base_url).rstrip('/')}/genesys/api/v2"
-    return Call(deployment, caller, body, command_id, bool(idempotency_key), base, sessions)
+    return Call(deployment, caller, command_id, body, bool(idempotency_key), base, sessions)
 
 
 async def called_at_a_desk(call: Annotated[Call, Depends(called)]) -> Call:

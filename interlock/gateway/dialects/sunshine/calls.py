@@ -6,44 +6,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import unquote
 
 from fastapi import Depends, Header, Path, Request
 from pydantic import BeforeValidator
 
-from interlock.engine.tokens import Principal
-from interlock.gateway.asking import ask
 from interlock.gateway.callers import Caller
-from interlock.gateway.deployment import Deployment, ServedDeployment
+from interlock.gateway.deployment import Deployment
 from interlock.gateway.dialects.sunshine.errors import SunshineError, missing
-from interlock.gateway.repeats import call_id, made_id
+from interlock.gateway.repeats import RepeatableCall, call_id, made_id
 
 _APP_SCOPE = frozenset({"admin", "system"})
 _INTEGRATION_SCOPE = frozenset({"integration", "bot"})
 
 AppId = Annotated[str, Path(alias="appId", min_length=1), BeforeValidator(unquote)]
-Result = Mapping[str, Any]
-"""The engine's result of a command (wire contract)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """``command_id``: of the command that the call comes to; the others that it needs have ids made from it."""
-
-    deployment: ServedDeployment
-    principal: Principal
-    command_id: str
-
-    async def send(
-        self, machine: str, key: str, name: str, data: Mapping[str, Any] | None = None, *, step: str = ""
-    ) -> Result:
-        """Send one command and wait for its result. ``step``: tells the commands of one call apart."""
-        return await ask(
-            self.deployment, self.principal, machine, key, name, data, command_id=self.command_id + step
-        )
+class Call(RepeatableCall):
+    """A call of an integration, or of the app itself."""
 
     def as_system(self) -> Call:
         """The same call in the name of the app's own machinery, for what follows from it."""
