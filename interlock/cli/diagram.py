@@ -11,7 +11,8 @@ import typer
 
 from interlock.cli.chart_source import find_chart
 from interlock.cli.exits import CliError, Exit
-from interlock.cli.pictures import Format, chosen_format, write_picture
+from interlock.cli.pictures import chosen_format, write_picture
+from interlock.engine.picture_format import Format
 
 if TYPE_CHECKING:
     from interlock.cli.server import Server

@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.output import print_block, say
-
-
-class Format(StrEnum):
-    """What a diagram can be written as."""
-
-    MERMAID = "mermaid"
-    DOT = "dot"
-    SVG = "svg"
-    PNG = "png"
-    PLANTUML = "plantuml"
-    SCXML = "scxml"
-    XSTATE = "xstate"
-    TEXT = "text"
+from interlock.engine.picture_format import Format
 
 
 def chosen_format(wanted: Format | None, output: Path | None) -> Format:

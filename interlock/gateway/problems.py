@@ -5,6 +5,7 @@ A refusal by the engine is no problem but a result: it is answered as it comes, 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -35,12 +36,12 @@ _SERVER_AWAY = (
 log = structlog.get_logger()
 
 
-class DialectError(Exception):
+class DialectError(Exception, ABC):
     """Ends a request as one vendor's API does; each dialect has its own kinds, with its own envelope."""
 
+    @abstractmethod
     def response(self) -> Response:
         """What goes out."""
-        raise NotImplementedError
 
 
 class Problem(Exception):
@@ -93,6 +94,11 @@ def unreachable(**facts: Any) -> Problem:
         headers={"Retry-After": "1"},
         **facts,
     )
+
+
+def chart_unavailable(error: Exception) -> Problem:
+    """503: a chart that is needed is not registered, or cannot be read here."""
+    return Problem(503, "chart_unknown", str(error), headers={"Retry-After": "5"})
 
 
 def answer_problems(app: FastAPI, answer: Callable[[str, Problem], Response]) -> None:

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from starlette.concurrency import run_in_threadpool
 
 from interlock.engine.chart import Chart
+from interlock.engine.decision import capabilities
+from interlock.engine.errors import ChartError
 from interlock.engine.listing import MAX_OFFSET
+from interlock.engine.machine import Machine
+from interlock.engine.messages import Actor
 from interlock.engine.queries import InvalidQuery, NotListed, TooBroad
 from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.snapshot import CorruptSnapshot, Snapshot
 from interlock.engine.tenancy import DEFAULT_TENANT, plain, qualified
 from interlock.engine.tokens import Principal
 from interlock.gateway.deployment import ServedDeployment
-from interlock.gateway.problems import Problem
+from interlock.gateway.problems import Problem, chart_unavailable
 from interlock.gateway.tenants import key_for
 from interlock.statecharts.lists import Wanted, list_instances, listable
 from interlock.statecharts.registered import ChartUnknown, MachineUnknown
@@ -128,7 +133,7 @@ def shown(deployment: ServedDeployment, snapshot: Snapshot, *, private: bool = F
     try:
         instance = deployment.charts.shown(snapshot)
     except ChartUnknown as error:
-        raise _unshowable(error) from None
+        raise chart_unavailable(error) from None
     if private:
         instance["context"] = snapshot.context
     instance["key"] = plain(snapshot.key)
@@ -140,7 +145,7 @@ def shown_entry(deployment: ServedDeployment, snapshot: Snapshot, entry: Mapping
     try:
         told = deployment.charts.shown_entry(snapshot, entry)
     except ChartUnknown as error:
-        raise _unshowable(error) from None
+        raise chart_unavailable(error) from None
     if told["command"]:
         told["command"]["id"] = plain(told["command"]["id"])
     for name in ("correlation_id", "causation_id"):
@@ -149,8 +154,18 @@ def shown_entry(deployment: ServedDeployment, snapshot: Snapshot, entry: Mapping
     return told
 
 
-def _unshowable(error: ChartUnknown) -> Problem:
-    return Problem(503, "chart_unknown", str(error), headers={"Retry-After": "5"})
+def compiled(deployment: ServedDeployment, machine: str, version: int) -> Machine:
+    """The machine of a registered chart. Blocks. Raises Problem (503) where it cannot be had."""
+    try:
+        return deployment.charts.machine(machine, version)
+    except (ChartUnknown, ChartError) as error:
+        raise chart_unavailable(error) from None
+
+
+def accepted(deployment: ServedDeployment, snapshot: Snapshot, principal: Principal) -> list[str]:
+    """The commands that the principal could send to an instance now. Blocks."""
+    machine = compiled(deployment, snapshot.machine, snapshot.chart_version)
+    return list(capabilities(machine, snapshot, Actor(**principal.actor()), datetime.now(UTC)))
 
 
 def _listed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -10,29 +9,18 @@ from fastapi import APIRouter, Query, Response
 from interlock.engine.chart import Chart
 from interlock.engine.diagrams import DiagramError, draw
 from interlock.engine.errors import ChartError
+from interlock.engine.picture_format import Format
 from interlock.engine.snapshot import Snapshot
 from interlock.gateway.answers import answer, problems
 from interlock.gateway.callers import Caller, Reader, check_readable
 from interlock.gateway.deployment import Deployment, ServedDeployment
-from interlock.gateway.native.explaining import compiled
 from interlock.gateway.native.instances import Key, MachineId
-from interlock.gateway.problems import Problem
-from interlock.gateway.reading import stored
+from interlock.gateway.problems import Problem, chart_unavailable
+from interlock.gateway.reading import compiled, stored
 from interlock.gateway.shapes import ChartList, ChartText
 from interlock.statecharts.registered import MachineUnknown
 
 router = APIRouter()
-
-
-class Format(StrEnum):
-    MERMAID = "mermaid"
-    DOT = "dot"
-    SVG = "svg"
-    PNG = "png"
-    PLANTUML = "plantuml"
-    TEXT = "text"
-    SCXML = "scxml"
-    XSTATE = "xstate"
 
 
 _MEDIA_TYPES = {
@@ -122,7 +110,7 @@ def _chart(deployment: ServedDeployment, machine: str, version: int | None) -> C
     except MachineUnknown as error:
         raise Problem(404, "unknown_machine", str(error)) from None
     except ChartError as error:
-        raise Problem(503, "chart_unknown", str(error), headers={"Retry-After": "5"}) from None
+        raise chart_unavailable(error) from None
     if version is None or version == newest.version:
         return newest
     if (machine, version) not in deployment.store.charts():

@@ -10,11 +10,11 @@ import orjson
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from interlock.engine.decision import ReplayError, capabilities, decide
-from interlock.engine.errors import ChartError, CommandRefused
+from interlock.engine.decision import ReplayError, decide
+from interlock.engine.errors import CommandRefused
 from interlock.engine.ingress import parse_command
 from interlock.engine.machine import Machine
-from interlock.engine.messages import Actor, Error, Result, Status
+from interlock.engine.messages import Error, Result, Status
 from interlock.engine.migration_command import first_chart_version, replay_versions
 from interlock.engine.snapshot import Snapshot
 from interlock.engine.tokens import Principal
@@ -23,10 +23,10 @@ from interlock.gateway.callers import Caller, Reader, check_readable
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.native.instances import Key, MachineId
 from interlock.gateway.problems import Problem
-from interlock.gateway.reading import shown, shown_entry, stored
+from interlock.gateway.reading import accepted, compiled, shown, shown_entry, stored
 from interlock.gateway.shapes import Capabilities, Explanation, Replayed, Trial
 from interlock.gateway.tenants import key_for
-from interlock.statecharts.registered import ChartUnknown, MachineUnknown
+from interlock.statecharts.registered import MachineUnknown
 
 MAX_REPLAYED = 10_000
 
@@ -128,12 +128,6 @@ def replay(
     return answer({"version": again.version, "same": same, "instance": shown(deployment, again)})
 
 
-def accepted(deployment: ServedDeployment, snapshot: Snapshot, principal: Principal) -> list[str]:
-    """The commands that the principal could send to an instance now. Blocks."""
-    machine = compiled(deployment, snapshot.machine, snapshot.chart_version)
-    return list(capabilities(machine, snapshot, Actor(**principal.actor()), datetime.now(UTC)))
-
-
 def tried(
     deployment: ServedDeployment,
     principal: Principal,
@@ -170,14 +164,6 @@ def tried(
         refused = Error(refusal.error_class, refusal.code, refusal.message, refusal.details)
         result = Result("trial", Status.REFUSED, machine, key, None, None, [], refused).as_dict()
     return {name: result[name] for name in ("status", "state", "version", "events", "error")}
-
-
-def compiled(deployment: ServedDeployment, machine: str, version: int) -> Machine:
-    """The machine of a registered chart. Blocks. Raises Problem (503) where it cannot be had."""
-    try:
-        return deployment.charts.machine(machine, version)
-    except (ChartUnknown, ChartError) as error:
-        raise Problem(503, "chart_unknown", str(error), headers={"Retry-After": "5"}) from None
 
 
 def _versions(deployment: ServedDeployment, machine: str) -> Callable[[int], Machine | None]:

@@ -13,9 +13,8 @@ from interlock.gateway.deployment import ServedDeployment
 from interlock.gateway.dialects.genesys.calls import Call
 from interlock.gateway.dialects.genesys.errors import invalid_state, not_found
 from interlock.gateway.dialects.genesys.shapes import interaction
-from interlock.gateway.native.explaining import accepted
 from interlock.gateway.permissions import may_read, permits, readable_sources
-from interlock.gateway.reading import Instance, listed, read, shown, stored
+from interlock.gateway.reading import Instance, accepted, listed, read, shown, stored
 
 MAX_SHOWN = 500
 """Interactions that one answer shows."""

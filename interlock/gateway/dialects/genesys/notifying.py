@@ -17,8 +17,7 @@ from interlock.gateway.deployment import ServedDeployment
 from interlock.gateway.dialects.genesys.sessions import Session
 from interlock.gateway.dialects.genesys.shapes import interaction
 from interlock.gateway.feed import TooSlow
-from interlock.gateway.native.explaining import compiled
-from interlock.gateway.reading import listed, shown, stored
+from interlock.gateway.reading import compiled, listed, shown, stored
 
 _ENDED = frozenset({"completed", "revoked", "rescinded", "sent", "canceled"})
 _FINAL = frozenset({"stopped", "sent", "canceled"})

@@ -166,6 +166,6 @@ async def _listen(session: Session, listen: Callable[[Session], Awaitable[None]]
         await listen(session)
     except redis.RedisError as error:
         log.warning("notifications_interrupted", error=type(error).__name__)
-    except Exception:
+    except Exception:  # a fault of ours ends this session alone, and its client shakes hands again
         log.exception("notifications_failed")
     session.end()
