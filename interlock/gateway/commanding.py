@@ -54,16 +54,8 @@ class CommandPort:
         self._late: OrderedDict[str, None] = OrderedDict()
         """Ids of commands whose result may still come to the list, when nobody waits for it any more."""
         self._reader: asyncio.Task[None] | None = None
-        self._stopping = False
-
-    @property
-    def stopping(self) -> bool:
+        self.stopping = False
         """Set when the process is to end: who waits is told so within a second."""
-        return self._stopping
-
-    @stopping.setter
-    def stopping(self, value: bool) -> None:
-        self._stopping = value
 
     async def publish(self, command: bytes) -> None:
         """Put a command on the stream. Raises redis.RedisError where the server does not take it."""
@@ -118,7 +110,7 @@ class CommandPort:
             deadline = monotonic() + wait_seconds
             await self.publish(orjson.dumps({**body, "reply_to": reply_to}))
             answer = None
-            while answer is None and (left := deadline - monotonic()) > 0 and not self._stopping:
+            while answer is None and (left := deadline - monotonic()) > 0 and not self.stopping:
                 answer = await cast(
                     "asyncio.Future[Any]",
                     self._client.blpop([reply_to], timeout=max(min(left, _SLICE_SECONDS), 0.001)),
@@ -143,7 +135,7 @@ class CommandPort:
                     if not future.done():
                         future.set_exception(error)
                 await asyncio.sleep(_RETRY_SECONDS)
-            if self._stopping:
+            if self.stopping:
                 for future in self._waiting.values():
                     _give_up(future)
 

@@ -29,7 +29,7 @@ def at_version(
 
     def find(number: int) -> Machine | None:
         try:
-            return Machine(deployment.charts.chart(machine, number))
+            return deployment.charts.machine(machine, number)
         except (ChartUnknown, ChartError):
             return None
 
