@@ -36,7 +36,7 @@ IDLE_SECONDS = 0.5
 """A shift with nothing to do ends after so long; the next event wakes another."""
 _TURN_SECONDS = 0.005
 _IDLE_TURN_SECONDS = 0.02
-_UNHEARD_TURN_SECONDS = 0.1
+_UNHEARD_TURN_SECONDS = 0.25
 """Between turns where no webhook is enabled: events only move into the log then, many at a time."""
 
 _log = structlog.get_logger()
