@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BeforeValidator
+from starlette.background import BackgroundTask
 
 from interlock.engine.listing import MAX_OFFSET
 from interlock.engine.messages import format_time, parse_time
@@ -234,12 +235,15 @@ async def reactivate_intervention(call: Called, key: Id) -> Response:
 async def _once(arrival: Arrival, call: Call, key: str, name: str, result: Result) -> Response:
     """The answer to a close or a cancel; of two that overlap, one is told of a conflict."""
     operation = (call.principal.tenant, key, name)
-    if not result.get("duplicate"):
-        if result["error"] is None:
-            arrival.done.note(*operation)
-        elif conflict := arrival.conflict(*operation):
-            raise conflict
-    return await _answered(call, result, 403)
+    is_done = result["error"] is None and not result.get("duplicate")
+    if is_done:
+        arrival.done.note(*operation)
+    elif not result.get("duplicate") and (conflict := arrival.conflict(*operation)):
+        raise conflict
+    answered = await _answered(call, result, 403)
+    if is_done:
+        answered.background = BackgroundTask(arrival.noted, *operation)
+    return answered
 
 
 async def _answered(call: Call, result: Result, by_state: int) -> Response:

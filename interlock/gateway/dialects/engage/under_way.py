@@ -1,8 +1,8 @@
 """Closes and cancels that overlap: who asks while another's is under way is told so (409), not that it is done (403).
 
 The engine refuses the second of two that wait in one inbox. Here it is quick: the second may come to the engine when
-the first is committed, although both were on their way at the same time. So the gateway keeps when each was done, and
-a refusal of one that had arrived before that is a conflict.
+the first is committed, although both were on their way at the same time. So the gateway keeps when each was answered,
+and a refusal of one that had arrived before that is a conflict: until then nobody could know that it was done.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ class Arrival:
 
     moment: float
     done: Done
+
+    async def noted(self, *operation: str) -> None:
+        """Note it once more, when its answer has gone out."""
+        self.done.note(*operation)
 
     def conflict(self, *operation: str) -> Problem | None:
         """409 where this operation was under way when the request arrived, and has been done meanwhile."""
