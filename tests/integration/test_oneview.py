@@ -165,6 +165,7 @@ def test_escalation(floor: Floor) -> None:
     refused_v2(escalate(floor.ann, key, {}), 400, "bad request")
     refused_v2(escalate(floor.ann, key, {"department": 7}), 400, "bad request")
     refused_v2(escalate(floor.ann, key, []), 400, "bad request")
+    refused_v2(escalate(floor.ann, key, {"department": "a\0"}), 400, "bad request")
     refused_v2(escalate(floor.ann, "nothing", {"department": "billing"}), 404, "not found")
     refused_v2(escalate(floor.bob, key, {"department": "billing"}), 404, "not found")
     reader = floor.make("agent", id=floor.agents["bob"], permissions=(f"read:{floor.channel}",))
