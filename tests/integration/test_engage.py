@@ -335,6 +335,7 @@ def test_reassign_is_for_who_may_update(desk: Desk) -> None:
         "the same again changes nothing"
     )
     refused(desk.lead.call("PUT", "/interventions/nothing/reassign", {"user_id": "x"}), 404, "not_found")
+    refused(desk.blind.call("PUT", path, {"user_id": "x"}), 404, "not_found")
 
 
 def test_custom_fields_are_set_one_by_one(desk: Desk) -> None:
@@ -597,6 +598,8 @@ def test_bodies_that_are_no_parameters(desk: Desk) -> None:
     refused(send("POST", path, b"[1]", content_type="application/json"), 400, "bad_request")
     refused(send("POST", path, b"<a/>", content_type="application/xml"), 415, "unsupported_media_type")
     refused(send("POST", path, b"", content_type="application/json"), 422, "unprocessable_entity")
+    told = refused(send("POST", path, b"x", content_type="multipart/form-data"), 400, "bad_request")
+    assert not told.endswith("..")
     refused(
         send("POST", path, b'{"content_id": 7}', content_type="application/json"), 422, "unprocessable_entity"
     )
