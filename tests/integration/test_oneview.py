@@ -101,8 +101,9 @@ def test_an_online_agent_gets_tickets_and_an_offline_one_no_new_ones(floor: Floo
     ann = floor.agents["ann"]
     before = done(floor.ann.get("/oneview/v1/info"))
     assert (before["id"], before["name"]) == (ann, "Ann")
+    assert "lastLoginTime" not in before
     online = done(put(floor.ann, f"{ann}/online"))
-    assert online["updatedAt"] >= before["updatedAt"]
+    assert online["lastLoginTime"] == online["updatedAt"] >= before["updatedAt"]
     assert online["agentTimeInStatus"] >= 0
     again = done(put(floor.ann, "online"))
     assert again["updatedAt"] == online["updatedAt"], "repeated, nothing changes"
