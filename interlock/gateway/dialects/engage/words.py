@@ -6,7 +6,7 @@ Parameters come in the query, in a form or as JSON.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
@@ -75,6 +75,57 @@ class EngageContent(BaseModel):
     intervention_id: str | None = Field(default=None, description="The intervention that counts an answer.")
     created_at: str = Field(json_schema_extra=_DATE)
     updated_at: str = Field(json_schema_extra=_DATE)
+
+
+class EngageContents(BaseModel):
+    count: int
+    offset: int
+    limit: int
+    records: list[EngageContent]
+
+
+class EngageComment(BaseModel):
+    """What is empty is left out."""
+
+    id: str
+    intervention_id: str
+    thread_id: str | None = None
+    identity_id: str | None = Field(default=None, description="The customer.")
+    user_id: str | None = Field(default=None, description="Who wrote it.")
+    body: str
+    created_at: str = Field(json_schema_extra=_DATE)
+    updated_at: str = Field(json_schema_extra=_DATE)
+
+
+class EngageComments(BaseModel):
+    count: int
+    offset: int
+    limit: int
+    records: list[EngageComment]
+
+
+class EngageChannelStatus(BaseModel):
+    id: str
+    name: str
+    status: Literal["available", "away"]
+    busyness: Literal["unoccupied", "ok", "busy", "full"]
+
+
+class EngageCustomStatus(BaseModel):
+    id: str
+
+
+class EngageAgentStatus(BaseModel):
+    agent_id: str
+    channels: list[EngageChannelStatus]
+    custom_status: EngageCustomStatus | None = None
+
+
+class EngageAgentStatuses(BaseModel):
+    count: int
+    offset: int
+    limit: int
+    records: list[EngageAgentStatus]
 
 
 class EngageDone(BaseModel):
