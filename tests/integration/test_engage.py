@@ -487,6 +487,26 @@ def test_contents_are_found_by_what_they_belong_to_and_by_their_words(desk: Desk
         refused(every.call("GET", "/contents", {"q": wrong}), 422, "unprocessable_entity")
 
 
+def test_words_are_looked_for_in_so_many_contents_and_not_in_more(
+    desk: Desk, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    author = f"cust-{token_hex(4)}"
+    for _ in range(2):
+        desk.asked(author)
+
+    async def act(app: ASGIApp, _deployment: ServedDeployment) -> list[Answer]:
+        token = f"Bearer {desk.ann.client.token}"
+        return [
+            await send(app, "GET", f"{BASE}/contents?q={q}identity:{author}", authorization=token)
+            for q in ("", "hello%20")
+        ]
+
+    monkeypatch.setattr("interlock.gateway.dialects.engage.paging.MAX_LOOKED", 1)
+    by_index, by_words = in_gateway(gateway, act)
+    assert done(by_index)["count"] == 2
+    refused(by_words, 422, "unprocessable_entity")
+
+
 # Comments
 
 

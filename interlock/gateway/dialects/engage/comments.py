@@ -17,6 +17,7 @@ from interlock.gateway.dialects.engage.shapes import comment
 from interlock.gateway.dialects.engage.words import (
     FILTER,
     ID,
+    MAX_BODY,
     EngageComment,
     EngageComments,
     errors,
@@ -25,7 +26,6 @@ from interlock.gateway.dialects.engage.words import (
 from interlock.gateway.reading import Instance
 from interlock.gateway.repeats import made_id
 
-_MAX_BODY = 65_536
 _FILTERS = ("intervention_id", "thread_id", "user_id", "identity_id")
 _PLACE = ("source_id", "thread_id", "identity_id")
 _UNCOUNTED = frozenset({"comment_not_found", "settled"})
@@ -53,13 +53,13 @@ async def list_intervention_comments(call: Called) -> Response:
     response_model=None,
     responses={200: _ONE, **errors(404, 409)},
     openapi_extra=takes(
-        {"intervention_id": ID, "body": {"type": "string", "minLength": 1, "maxLength": _MAX_BODY}},
+        {"intervention_id": ID, "body": {"type": "string", "minLength": 1, "maxLength": MAX_BODY}},
         {"user_id": {**FILTER, "description": "Not looked at: the comment is the token's user's."}},
     ),
 )
 async def create_intervention_comment(call: Called) -> Response:
     """Say something on an intervention as the token's user; it counts the comment first."""
-    body, key = call.needed("body", _MAX_BODY), call.id("intervention_id")
+    body, key = call.needed("body", MAX_BODY), call.id("intervention_id")
     found = await readable_intervention(call.deployment, call.principal, key)
     created = made_id(call.command_id, "comment")
     counted = await call.send("intervention", key, "create_comment", {"comment_id": created})

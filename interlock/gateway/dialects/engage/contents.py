@@ -18,6 +18,7 @@ from interlock.gateway.dialects.engage.searching import MAX_QUERY, search
 from interlock.gateway.dialects.engage.shapes import content as shown_content
 from interlock.gateway.dialects.engage.words import (
     FILTER,
+    MAX_BODY,
     PRINTABLE,
     EngageContent,
     EngageContents,
@@ -29,7 +30,6 @@ from interlock.gateway.problems import Problem
 from interlock.gateway.reading import Instance
 from interlock.gateway.repeats import made_id
 
-MAX_BODY = 65_536
 _MAX_NAME = 80
 """Characters of the ids that a thread's key is made of."""
 _SPEAK_FOR_CUSTOMERS = frozenset({"system", "integration", "admin"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import Response
@@ -18,6 +19,8 @@ from interlock.gateway.permissions import readable_sources
 from interlock.gateway.reading import Instance, listed
 
 DEFAULT_LIMIT, MAX_LIMIT = 30, 150
+MAX_LOOKED = 10_000
+"""Instances that are read one by one for a page, where no index finds what is asked for."""
 NEWEST_FIRST = ("-created_at",)
 PAGING = {"offset": whole(0, MAX_OFFSET), "limit": whole(1)}
 """The OpenAPI words for the parameters of a page."""
@@ -52,24 +55,26 @@ async def page(
 ) -> Response:
     """The page that the call asks for (``offset``, ``limit``) of what `listed` finds, each record made by ``shape``.
 
-    ``by_source``: only what is on sources that the call's principal reads. Raises Problem: 422 where the page is out of
-    bounds or the filters are too many.
+    ``only``: what else must hold, of at most `MAX_LOOKED` that the rest leaves. ``by_source``: only what is on sources
+    that the call's principal reads. Raises Problem: 422 where the page is out of bounds, or too much is asked for.
     """
     offset = call.whole("offset", 0, 0, MAX_OFFSET)
     limit = min(call.whole("limit", DEFAULT_LIMIT, 1, MAX_WHOLE), MAX_LIMIT)
+    find = partial(
+        listed,
+        call.deployment,
+        call.principal,
+        machine,
+        where=where,
+        states=states,
+        sources=readable_sources(call.principal) if by_source else None,
+    )
     try:
-        found = await listed(
-            call.deployment,
-            call.principal,
-            machine,
-            where=where,
-            states=states,
-            only=only,
-            sort=sort,
-            offset=offset,
-            limit=limit,
-            sources=readable_sources(call.principal) if by_source else None,
-        )
+        if only is not None and (await find(limit=1)).total > MAX_LOOKED:
+            raise unprocessable(
+                f"Over {MAX_LOOKED} would have to be looked at. Name a thread or an identity."
+            )
+        found = await find(only=only, sort=sort, offset=offset, limit=limit)
     except InvalidQuery as error:
         raise unprocessable(f"{error}. Ask for less.") from None
     return answer(records([shape(instance) for instance in found.instances], found.total, offset, limit))

@@ -13,6 +13,8 @@ from pydantic.config import JsonDict
 
 MAX_TEXT = 128
 """Characters of an id or another short text."""
+MAX_BODY = 65_536
+"""Characters of a content or a comment."""
 MAX_WHOLE = 2**31 - 1
 
 _DATE: JsonDict = {"format": "date-time"}
@@ -53,10 +55,15 @@ class EngageIntervention(BaseModel):
     updated_at: str = Field(json_schema_extra=_DATE)
 
 
-class EngageInterventions(BaseModel):
+class EngageRecords(BaseModel):
+    """What all lists have beside their records."""
+
     count: int = Field(description="How many there are in all.")
     offset: int
     limit: int
+
+
+class EngageInterventions(EngageRecords):
     records: list[EngageIntervention]
 
 
@@ -77,10 +84,7 @@ class EngageContent(BaseModel):
     updated_at: str = Field(json_schema_extra=_DATE)
 
 
-class EngageContents(BaseModel):
-    count: int
-    offset: int
-    limit: int
+class EngageContents(EngageRecords):
     records: list[EngageContent]
 
 
@@ -97,10 +101,7 @@ class EngageComment(BaseModel):
     updated_at: str = Field(json_schema_extra=_DATE)
 
 
-class EngageComments(BaseModel):
-    count: int
-    offset: int
-    limit: int
+class EngageComments(EngageRecords):
     records: list[EngageComment]
 
 
@@ -121,10 +122,7 @@ class EngageAgentStatus(BaseModel):
     custom_status: EngageCustomStatus | None = None
 
 
-class EngageAgentStatuses(BaseModel):
-    count: int
-    offset: int
-    limit: int
+class EngageAgentStatuses(EngageRecords):
     records: list[EngageAgentStatus]
 
 
