@@ -55,6 +55,7 @@ def test_until_its_answer_has_gone_out_it_is_under_way() -> None:
         first = Arrival(monotonic(), done)
         answer = await interventions._once(first, call, "i1", "close", {"error": None})
         second = Arrival(monotonic(), done)
+        assert second.conflict("acme", "i1", "close") is not None
         await answer({"type": "http"}, instance, drop)  # type: ignore[arg-type]
         return second
 

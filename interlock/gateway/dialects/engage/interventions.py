@@ -200,12 +200,12 @@ async def _once(arrival: Arrival, call: Call, key: str, name: str, result: Resul
     operation = (call.principal.tenant, key, name)
     is_done = result["error"] is None and not result.get("duplicate")
     if is_done:
-        arrival.done.note(*operation)
+        arrival.answers(*operation)
     elif not result.get("duplicate") and (conflict := arrival.conflict(*operation)):
         raise conflict
     answered = await _answered(call, result, 403)
     if is_done:
-        answered.background = BackgroundTask(arrival.noted, *operation)
+        answered.background = BackgroundTask(arrival.answered, *operation)
     return answered
 
 

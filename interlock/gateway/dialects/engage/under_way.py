@@ -19,6 +19,9 @@ from interlock.gateway.problems import Problem
 _KEPT = 10_000
 """Operations that are remembered; the oldest give way."""
 
+_ANSWERING_SECONDS = 1.0
+"""How long an answer may be on its way; longer only where it never goes out."""
+
 
 @dataclass(slots=True)
 class Done:
@@ -26,9 +29,9 @@ class Done:
 
     _moments: OrderedDict[tuple[str, ...], float] = field(default_factory=OrderedDict)
 
-    def note(self, *operation: str) -> None:
-        """This operation is done now."""
-        self._moments[operation] = monotonic()
+    def note(self, *operation: str, within: float = 0.0) -> None:
+        """This operation is done now, or when it is noted again, ``within`` so many seconds."""
+        self._moments[operation] = monotonic() + within
         self._moments.move_to_end(operation)
         if len(self._moments) > _KEPT:
             self._moments.popitem(last=False)
@@ -45,8 +48,12 @@ class Arrival:
     moment: float
     done: Done
 
-    async def noted(self, *operation: str) -> None:
-        """Note it once more, when its answer has gone out."""
+    def answers(self, *operation: str) -> None:
+        """The engine has done this operation; its answer is on its way."""
+        self.done.note(*operation, within=_ANSWERING_SECONDS)
+
+    async def answered(self, *operation: str) -> None:
+        """Its answer has gone out."""
         self.done.note(*operation)
 
     def conflict(self, *operation: str) -> Problem | None:
