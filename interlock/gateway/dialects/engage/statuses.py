@@ -32,6 +32,7 @@ _BY_CHANNEL = {
     "propertyNames": {"pattern": r"^[^\[\]]+$"},
     "description": "For every channel of the agent's capacity.",
 }
+_CUSTOM = {**FILTER, "description": "Any id: the agent is away on all channels with it."}
 
 router = APIRouter(prefix="/status")
 
@@ -66,7 +67,7 @@ async def get_status(call: Called, key: Id) -> Response:
     "/{agentId}",
     response_model=None,
     responses={200: _ONE, **errors(404)},
-    openapi_extra=takes(optional={"status": _BY_CHANNEL, "custom_status_id": FILTER}),
+    openapi_extra=takes(optional={"status": _BY_CHANNEL, "custom_status_id": _CUSTOM}),
 )
 async def change_status(call: Called, key: Id) -> Response:
     """Have an agent take work from queues or not, by channel, or with a custom status on none. The channels count where
