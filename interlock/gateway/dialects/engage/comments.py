@@ -15,6 +15,7 @@ from interlock.gateway.dialects.engage.finding import readable, readable_interve
 from interlock.gateway.dialects.engage.paging import PAGING, filter_words, filters, page
 from interlock.gateway.dialects.engage.shapes import comment
 from interlock.gateway.dialects.engage.words import (
+    BODY,
     FILTER,
     ID,
     MAX_BODY,
@@ -53,7 +54,7 @@ async def list_intervention_comments(call: Called) -> Response:
     response_model=None,
     responses={200: _ONE, **errors(404, 409)},
     openapi_extra=takes(
-        {"intervention_id": ID, "body": {"type": "string", "minLength": 1, "maxLength": MAX_BODY}},
+        {"intervention_id": ID, "body": BODY},
         {"user_id": {**FILTER, "description": "Not looked at: the comment is the token's user's."}},
     ),
 )

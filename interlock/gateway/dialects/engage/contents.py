@@ -17,6 +17,7 @@ from interlock.gateway.dialects.engage.paging import PAGING, filter_words, filte
 from interlock.gateway.dialects.engage.searching import MAX_QUERY, search
 from interlock.gateway.dialects.engage.shapes import content as shown_content
 from interlock.gateway.dialects.engage.words import (
+    BODY,
     FILTER,
     MAX_BODY,
     PRINTABLE,
@@ -81,7 +82,7 @@ async def list_contents(call: Called) -> Response:
     response_model=None,
     responses={200: _ONE, **errors(404, 409)},
     openapi_extra=takes(
-        {"body": {"type": "string", "minLength": 1, "maxLength": MAX_BODY}},
+        {"body": BODY},
         {
             "source_id": _NAME,
             "author_id": _NAME,

@@ -141,6 +141,12 @@ class EngageError(BaseModel):
 
 PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": PRINTABLE}
+BODY: dict[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    # No maxLength: what is too long for it is too long for an address, which the HTTP server refuses by itself.
+    "description": f"{MAX_BODY} characters at most; a long one goes into the body.",
+}
 FILTER: dict[str, Any] = {"type": "string", "maxLength": MAX_TEXT, "description": "Empty: any."}
 IDS: dict[str, Any] = {"type": "array", "items": {"type": "string", "maxLength": MAX_TEXT}, "minItems": 1}
 FLAG: dict[str, Any] = {"type": "string", "enum": ["true", "false", "True", "False", "1", "0", ""]}
