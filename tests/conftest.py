@@ -12,6 +12,7 @@ import pytest
 import redis
 import structlog
 
+from interlock.engine import loader
 from interlock.engine.calendar_files import CALENDAR_SUFFIX
 from interlock.engine.chart import Chart
 from interlock.engine.embedded import EmbeddedServer
@@ -44,10 +45,10 @@ def shipped_charts_compiled_once() -> Iterator[None]:
     def compiled(path: Path, text: str, functions: frozenset[tuple[str, Callable[..., Any]]]) -> Chart:
         return load_chart(path, functions=dict(functions))
 
-    def load(path: Path, *, functions: Functions) -> Chart:
+    def load(path: Path, *, functions: Functions | None = None) -> Chart:
         if path.parent != SHIPPED:
             return load_chart(path, functions=functions)
-        return compiled(path, read_source(path), frozenset(functions.items()))
+        return compiled(path, read_source(path), frozenset((functions or {}).items()))
 
     shipped = cache(lambda: functions_over(()))
 
@@ -55,7 +56,8 @@ def shipped_charts_compiled_once() -> Iterator[None]:
         return functions_over(directories) if files_of(directories, CALENDAR_SUFFIX) else shipped()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(catalog, "load_chart", load)
+        for module in (catalog, loader):
+            patch.setattr(module, "load_chart", load)
         patch.setattr(catalog, "functions_over", over)
         yield
 
