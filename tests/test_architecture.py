@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -137,13 +137,17 @@ class Module:
     tree: ast.Module
     is_package: bool = False
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        return tuple(ast.walk(self.tree))
+
     @property
     def layer(self) -> str:
         return self.name.split(".")[1] if "." in self.name else ""
 
     def imports(self) -> Iterator[tuple[int, str]]:
         """(line, dotted name) of each import, wherever it stands; of `from a import b`, ``a.b``."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from ((node.lineno, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -155,7 +159,7 @@ class Module:
                 yield from ((node.lineno, f"{start}.{alias.name}") for alias in node.names)
 
     def calls(self) -> Iterator[tuple[ast.Call, str]]:
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Call):
                 yield node, dotted(node.func)
 
@@ -226,7 +230,7 @@ def libraries_stay_where_they_belong(module: Module) -> Iterator[str]:
 def the_environment_is_read_where_the_table_says(module: Module) -> Iterator[str]:
     if module.name in ENVIRONMENT_READERS:
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Attribute) and dotted(node) in ENVIRONMENT:
             yield f"{module.file}:{node.lineno}: reads {dotted(node)}: settings do that"
 
