@@ -15,6 +15,7 @@ from interlock.gateway.dialects.engage.finding import place_of, readable_content
 from interlock.gateway.dialects.engage.opening import replied, told
 from interlock.gateway.dialects.engage.shapes import content as shown_content
 from interlock.gateway.dialects.engage.words import FILTER, PRINTABLE, EngageContent, errors, takes
+from interlock.gateway.parameters import MAX_QUERY_TEXT
 from interlock.gateway.permissions import permits
 from interlock.gateway.problems import Problem
 from interlock.gateway.reading import Instance
@@ -39,7 +40,7 @@ _ONE = {"model": EngageContent, "description": "The content."}
     response_model=None,
     responses={200: _ONE, **errors(404, 409)},
     openapi_extra=takes(
-        {"body": {"type": "string", "minLength": 1, "maxLength": MAX_BODY}},
+        {"body": {"type": "string", "minLength": 1, "maxLength": MAX_QUERY_TEXT}},
         {
             "source_id": _NAME,
             "author_id": _NAME,

@@ -32,6 +32,7 @@ from interlock.gateway.dialects.engage.words import (
     whole,
 )
 from interlock.gateway.permissions import readable_sources
+from interlock.gateway.problems import Problem
 from interlock.gateway.reading import listed
 from interlock.gateway.repeats import Result
 
@@ -113,7 +114,7 @@ async def create_intervention(call: Called) -> Response:
     content = await readable_content(call.deployment, call.principal, call.id("content_id"))
     found = await call.instance(await opened(call, content), 422)
     if found["context"]["content_id"] != content["key"] and call.is_named:
-        raise unprocessable("Another call was sent under this Idempotency-Key. Send a new one.")
+        raise Problem(409, "conflict", "Another call was sent under this Idempotency-Key. Send a new one.")
     return answer(intervention(found))
 
 

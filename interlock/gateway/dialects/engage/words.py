@@ -6,19 +6,18 @@ Parameters come in the query, in a form or as JSON.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field
-from pydantic.config import JsonDict
+from pydantic import Field
+
+from interlock.gateway.shown import Count, Shown, Time
 
 MAX_TEXT = 128
 """Characters of an id or another short text."""
 MAX_WHOLE = 2**31 - 1
 
-_DATE: JsonDict = {"format": "date-time"}
 
-
-class EngageIntervention(BaseModel):
+class EngageIntervention(Shown):
     """What is empty is left out."""
 
     id: str
@@ -30,37 +29,35 @@ class EngageIntervention(BaseModel):
     user_id: str | None = Field(default=None, description="The agent in charge.")
     category_ids: list[str]
     custom_fields: dict[str, Any]
-    comments_count: int
-    user_replies_count: int
+    comments_count: Count
+    user_replies_count: Count
     first_user_reply_id: str | None = None
     first_user_reply_in: int | None = Field(default=None, description="Seconds.")
     first_user_reply_in_bh: int | None = Field(
-        default=None, description="Business seconds; null without a calendar."
+        default=None, description="Business seconds; left out without a calendar."
     )
     last_user_reply_in: int | None = None
     last_user_reply_in_bh: int | None = None
     user_reply_in_average: int | None = None
     user_reply_in_average_bh: int | None = None
-    user_reply_in_average_count: int
+    user_reply_in_average_count: Count
     closed: bool
-    closed_at: str | None = Field(default=None, json_schema_extra=_DATE)
+    closed_at: Time | None = None
     closed_automatically: str | None = None
-    deferred_at: str | None = Field(
-        default=None, description="The time that it is put off to.", json_schema_extra=_DATE
-    )
-    status: str = Field(description="`Opened`, `Reopened`, `Deferred`, `Closed`, `Cancelled`.")
-    created_at: str = Field(json_schema_extra=_DATE)
-    updated_at: str = Field(json_schema_extra=_DATE)
+    deferred_at: Time | None = Field(default=None, description="The time that it is put off to.")
+    status: Literal["Opened", "Reopened", "Deferred", "Closed", "Cancelled"]
+    created_at: Time
+    updated_at: Time
 
 
-class EngageInterventions(BaseModel):
-    count: int = Field(description="How many there are in all.")
-    offset: int
-    limit: int
+class EngageInterventions(Shown):
+    count: Count = Field(description="How many there are in all.")
+    offset: Count
+    limit: Count
     records: list[EngageIntervention]
 
 
-class EngageContent(BaseModel):
+class EngageContent(Shown):
     """What is empty is left out."""
 
     id: str
@@ -73,16 +70,16 @@ class EngageContent(BaseModel):
     body: str
     in_reply_to_id: str | None = None
     intervention_id: str | None = Field(default=None, description="The intervention that counts an answer.")
-    created_at: str = Field(json_schema_extra=_DATE)
-    updated_at: str = Field(json_schema_extra=_DATE)
+    created_at: Time
+    updated_at: Time
 
 
-class EngageDone(BaseModel):
+class EngageDone(Shown):
     status: str
     message: str
 
 
-class EngageError(BaseModel):
+class EngageError(Shown):
     """Engage's envelope of everything that goes wrong."""
 
     error: str
