@@ -235,6 +235,7 @@ def command_body() -> dict[str, Any]:
     schema = Command.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
     schema["required"] = [name for name in schema["required"] if name != "id"]
+    schema["properties"]["id"]["type"] = ["string", "null"]  # null: as if it were not there
     for name in NOT_OVER_HTTP:
         del schema["properties"][name]
     return schema

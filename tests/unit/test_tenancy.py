@@ -98,3 +98,8 @@ def test_what_is_read_has_room_for_a_key_and_an_id_beside_the_tenants_name() -> 
     for key, command_id in (("x" * 257, "1"), (f"~acme~{'x' * 257}", "1"), ("x", f"~acme~{'x' * 129}")):
         with pytest.raises(ValidationError):
             Command(machine="t", key=key, name="make", id=command_id)
+
+
+def test_no_key_is_no_key_in_any_tenant() -> None:
+    assert [qualified(tenant, "") for tenant in ("default", "acme")] == ["", ""]
+    assert beside("~acme~one", "") == ""

@@ -65,7 +65,7 @@ def page_of(request: Request) -> tuple[int, str | None, str | None]:
     if type(size) is not int or not 1 <= size <= MAX_SIZE:
         raise bad_request(f"page[size] is no whole number from 1 to {MAX_SIZE}. Correct it.")
     after, before = page.get("after"), page.get("before")
-    if not all(each is None or isinstance(each, str) for each in (after, before)):
+    if not all(each is None or (isinstance(each, str) and each) for each in (after, before)):
         raise bad_request("page[after] and page[before] are ids. Correct them.")
     if after is not None and before is not None:
         raise bad_request("Send page[after] or page[before], not both.")
