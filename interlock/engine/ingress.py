@@ -20,6 +20,7 @@ from interlock.engine.ids import command_id_from_entry, fingerprint
 from interlock.engine.keys import Keys
 from interlock.engine.messages import MAX_ID_LENGTH, Command, Error, format_time, is_printable
 from interlock.engine.sealing import may_hold_sealed
+from interlock.engine.tenancy import plain
 
 COMMAND = b"c"
 EXCLUSIVE = b"x"
@@ -137,7 +138,11 @@ def body_fingerprint(body: Mapping[str, Any]) -> str:
 def usable_id(body: Mapping[str, Any]) -> str | None:
     """The command id of a broken command, where at least that is sound; its sender is answered under it."""
     named = body.get("id")
-    return named if isinstance(named, str) and len(named) <= MAX_ID_LENGTH and is_printable(named) else None
+    return (
+        named
+        if isinstance(named, str) and len(plain(named)) <= MAX_ID_LENGTH and is_printable(named)
+        else None
+    )
 
 
 def read_object(raw: bytes) -> dict[str, Any] | None:

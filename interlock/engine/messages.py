@@ -7,21 +7,51 @@ by us and are plain dataclasses, which orjson writes as they are.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from interlock.engine.tenancy import plain
 
 MAX_ID_LENGTH = 128
 MAX_KEY_LENGTH = 256
 
 # Control characters and line separators break logs, terminals and headers; all others may stand in a key.
 _PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
-Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_KEY_LENGTH, pattern=_PRINTABLE)]
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=_PRINTABLE)]
+
+
+def _no_longer(longest: int) -> Callable[[str], str]:
+    """Checks the length of a key or an id as its tenant knows it: every tenant has the same room."""
+
+    def check(text: str) -> str:
+        if len(text) > longest and len(plain(text)) > longest:
+            raise ValueError(f"at most {longest} characters are allowed")
+        return text
+
+    return check
+
+
+def _shown(longest: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": longest, "pattern": _PRINTABLE})
+
+
+_Printable = Annotated[str, StringConstraints(min_length=1, pattern=_PRINTABLE)]
+Text = Annotated[_Printable, AfterValidator(_no_longer(MAX_KEY_LENGTH)), _shown(MAX_KEY_LENGTH)]
+Identifier = Annotated[_Printable, AfterValidator(_no_longer(MAX_ID_LENGTH)), _shown(MAX_ID_LENGTH)]
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=r"^[A-Za-z][A-Za-z0-9_.:-]*$")
 ]
@@ -38,18 +68,22 @@ def is_printable(text: str) -> bool:
 
 
 def is_key(value: object) -> bool:
-    """Whether a value can be an instance's key: 1 to 256 characters, none of them a control character."""
-    return isinstance(value, str) and len(value) <= MAX_KEY_LENGTH and is_printable(value)
+    """Whether a value can be an instance's key: 1 to 256 characters, without the tenant's name before it, none of them
+    a control character."""
+    return isinstance(value, str) and len(plain(value)) <= MAX_KEY_LENGTH and is_printable(value)
 
 
-def _only_text(value: object) -> object:
-    """A time is written as a text: pydantic would take a number for Unix seconds."""
-    if isinstance(value, int | float):
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _only_rfc_3339(value: object) -> object:
+    """A time is written as RFC 3339 has it: pydantic would take a number, even in a text, for Unix seconds."""
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _TIME.fullmatch(value)):
         raise ValueError("an RFC 3339 time with its zone is required, such as 2026-01-31T09:00:00Z")
     return value
 
 
-Time = Annotated[AwareDatetime, BeforeValidator(_only_text)]
+Time = Annotated[AwareDatetime, BeforeValidator(_only_rfc_3339)]
 
 
 class Actor(BaseModel):
@@ -153,7 +187,7 @@ def format_time(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise ValueError("a time without zone: pass an aware datetime")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_time(text: str) -> datetime:

@@ -15,7 +15,7 @@ from interlock.engine.expressions import EvaluationError
 from interlock.engine.ids import sent_id
 from interlock.engine.messages import MAX_ID_LENGTH, format_time, is_key
 from interlock.engine.snapshot import DelayedSend
-from interlock.engine.tenancy import beside
+from interlock.engine.tenancy import beside, plain
 
 HOP_LIMIT = 100
 """Commands in a chain, each sent by the step of the one before. Charts that answer one another without end
@@ -52,7 +52,7 @@ class Sender:
     @property
     def causation_id(self) -> str | None:
         """The cause's id; None where it is longer than a command may name."""
-        return self.cause_id if len(self.cause_id) <= MAX_ID_LENGTH else None
+        return self.cause_id if len(plain(self.cause_id)) <= MAX_ID_LENGTH else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def outgoing(sender: Sender, sent: Sequence[Sent]) -> Outgoing:
     """The commands that a step sends, each under an id that its cause and place give it, to its own tenant's instances.
 
     Raises CommandRefused (guard_error) where the chain of sends is over `HOP_LIMIT`, and EvaluationError where a
-    key is too long with its tenant's name.
+    key can be none.
     """
     commands: list[bytes] = []
     delayed: list[DelayedSend] = []
@@ -81,7 +81,7 @@ def outgoing(sender: Sender, sent: Sequence[Sent]) -> Outgoing:
         due = format_time(one.due) if one.due else None
         key = beside(sender.key, one.key)
         if not is_key(key):
-            raise EvaluationError("send: the key is over 256 characters with the tenant's name before it")
+            raise EvaluationError("send: the key is over 256 characters, or holds what cannot be printed")
         address = {"machine": one.machine, "key": key, "name": one.command, "id": command_id}
         optional = {
             "data": one.data or None,

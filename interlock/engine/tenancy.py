@@ -18,8 +18,9 @@ def qualified(tenant: str, key: str) -> str:
     """The key that an instance of ``tenant`` has in the deployment; `split` is its inverse.
 
     A key of the default tenant that begins with the mark is qualified too, so that none can look like another's.
+    An empty one stays empty, and so is refused wherever a key is read.
     """
-    if tenant == DEFAULT_TENANT and not key.startswith(_MARK):
+    if not key or (tenant == DEFAULT_TENANT and not key.startswith(_MARK)):
         return key
     return f"{_MARK}{tenant}{_MARK}{key}"
 

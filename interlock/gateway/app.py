@@ -14,9 +14,9 @@ from starlette.types import ASGIApp, Lifespan
 from interlock import __version__
 from interlock.gateway import dialects, health, native
 from interlock.gateway.deployment import ServedDeployment
+from interlock.gateway.document import finished
 from interlock.gateway.envelopes import Envelopes
-from interlock.gateway.problems import MEDIA_TYPE, answer_problems
-from interlock.gateway.shapes import PROBLEM_SCHEMA
+from interlock.gateway.problems import answer_problems
 from interlock.gateway.shield import Shield
 
 
@@ -60,23 +60,10 @@ def _routes(lifespan: Lifespan[FastAPI] | None = None) -> tuple[FastAPI, Envelop
     return app, envelopes
 
 
-_VALIDATION = "Validation Error"
-
-
 def _operation_id(route: APIRoute) -> str:
     return f"{route.tags[0]}_{route.name}"
 
 
 def _document(app: FastAPI, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The OpenAPI document; FastAPI calls every answer application/json, problems are not."""
-    if app.openapi_schema is None:
-        for path in make()["paths"].values():
-            for operation in path.values():
-                # FastAPI adds its own answer to what does not fit, where none is declared; none here answers so.
-                if operation["responses"].get("422", {}).get("description") == _VALIDATION:
-                    del operation["responses"]["422"]
-                for response in operation["responses"].values():
-                    content = response.get("content", {})
-                    if content.get("application/json", {}).get("schema") == PROBLEM_SCHEMA:
-                        content[MEDIA_TYPE] = content.pop("application/json")
-    return make()
+    """The OpenAPI document, made once."""
+    return app.openapi_schema or finished(make())

@@ -12,12 +12,14 @@ from interlock.gateway.answers import answer, problems
 from interlock.gateway.deployment import Deployment
 from interlock.gateway.metrics import MEDIA_TYPE
 from interlock.gateway.problems import unreachable
-from interlock.gateway.shapes import Readiness
+from interlock.gateway.shapes import Liveness, Readiness
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez", response_model=None, openapi_extra={"security": []})
+@router.get(
+    "/livez", response_model=None, responses={200: {"model": Liveness}}, openapi_extra={"security": []}
+)
 async def livez() -> Response:
     """This process answers."""
     return answer({"status": "alive"})

@@ -16,6 +16,8 @@ from interlock.gateway.problems import Problem
 MAX_PARAMETERS = 1000
 MAX_NESTING = 8
 """Levels that a name such as ``a[b][c]`` may have."""
+MAX_QUERY_TEXT = 16_384
+"""Characters of a value in the query; the whole of an address is 64 KiB at most."""
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -28,9 +30,14 @@ async def parameters(request: Request) -> dict[str, Any]:
     body of JSON that is empty is ``{}``.
 
     Raises Problem: 400 (no JSON object; contradicting names), 413 (too many, too deep), 415 (another content type),
-    422 (a file).
+    422 (a file; a text too long for the query).
     """
-    found = unfolded(request.query_params.multi_items())
+    query = request.query_params.multi_items()
+    for name, value in query:
+        if len(value) > MAX_QUERY_TEXT:
+            text = f"{name[:100]!r} has over {MAX_QUERY_TEXT} characters. Send it in the body."
+            raise Problem(422, "too_long_for_a_query", text)
+    found = unfolded(query)
     return {**found, **await _body(request)}
 
 

@@ -10,9 +10,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from interlock.engine.messages import Command
+from interlock.gateway.shown import Count, Shown, Time
 
 
-class ResultError(BaseModel):
+class ResultError(Shown):
     error_class: str = Field(
         alias="class", description="What the caller must do: `forbidden`, `stale_version`, ..."
     )
@@ -21,7 +22,7 @@ class ResultError(BaseModel):
     details: dict[str, Any]
 
 
-class CommandResult(BaseModel):
+class CommandResult(Shown):
     """The engine's answer to a command."""
 
     id: str | None
@@ -35,21 +36,21 @@ class CommandResult(BaseModel):
     duplicate: bool = Field(default=False, description="True: sent before; this is the first answer.")
 
 
-class Pending(BaseModel):
+class Pending(Shown):
     """The command is on the stream; its answer did not come within `wait`."""
 
     id: str
     status: Literal["pending"]
 
 
-class RunningTimer(BaseModel):
+class RunningTimer(Shown):
     id: str
     event: str
-    state: str
-    due: str = Field(json_schema_extra={"format": "date-time"})
+    state: str = Field(description="Path of the state whose timer it is; empty: of none.")
+    due: Time
 
 
-class Instance(BaseModel):
+class Instance(Shown):
     machine: str
     key: str
     chart_version: int
@@ -57,48 +58,48 @@ class Instance(BaseModel):
     state: list[str] = Field(description="The active atomic states, each as its path from the root.")
     context: dict[str, Any] = Field(description="What the chart calls public.")
     timers: list[RunningTimer]
-    created_at: str = Field(json_schema_extra={"format": "date-time"})
-    updated_at: str = Field(json_schema_extra={"format": "date-time"})
+    created_at: Time
+    updated_at: Time
 
 
-class InstancePage(BaseModel):
+class InstancePage(Shown):
     instances: list[Instance]
     next: str | None = Field(description="`cursor` of the next page; null at the end.")
-    count: int | None = Field(
+    count: Count | None = Field(
         default=None, description="How many there are in all; only where `count` asked."
     )
     count_exact: bool | None = Field(default=None, description="False: there are at least so many.")
 
 
-class HistoryCommand(BaseModel):
+class HistoryCommand(Shown):
     id: str
     name: str
     data: dict[str, Any]
 
 
-class HistoryEntry(BaseModel):
+class HistoryEntry(Shown):
     version: int
-    at: str
+    at: Time
     command: HistoryCommand | None = Field(description="Null: a timer fired.")
     actor: dict[str, Any] | None
     from_: list[str] | None = Field(alias="from")
     to: list[str] | None
     events: list[str]
-    correlation_id: str | None = None
-    causation_id: str | None = None
+    correlation_id: str | None
+    causation_id: str | None
 
 
-class HistoryPage(BaseModel):
+class HistoryPage(Shown):
     history: list[HistoryEntry]
     next: int | None = Field(description="`first` of the next page; null at the end.")
 
 
-class Capabilities(BaseModel):
+class Capabilities(Shown):
     version: int
     commands: list[str]
 
 
-class Explanation(BaseModel):
+class Explanation(Shown):
     machine: str
     key: str
     version: int
@@ -108,7 +109,7 @@ class Explanation(BaseModel):
     accepts: list[str] = Field(description="Commands that the caller could send now.")
 
 
-class Trial(BaseModel):
+class Trial(Shown):
     """What a command would be answered."""
 
     status: Literal["applied", "ignored", "refused"]
@@ -118,22 +119,22 @@ class Trial(BaseModel):
     error: ResultError | None
 
 
-class Replayed(BaseModel):
+class Replayed(Shown):
     version: int
     same: bool | None
     instance: Instance
 
 
-class ChartVersions(BaseModel):
+class ChartVersions(Shown):
     id: str
     versions: list[int]
 
 
-class ChartList(BaseModel):
+class ChartList(Shown):
     charts: list[ChartVersions]
 
 
-class ChartText(BaseModel):
+class ChartText(Shown):
     id: str
     version: int
     description: str | None
@@ -143,109 +144,61 @@ class ChartText(BaseModel):
     source: str = Field(description="The YAML.")
 
 
-class Principal(BaseModel):
+class Principal(Shown):
     id: str
     kind: str
     tenant: str
 
 
-class DeedShown(BaseModel):
-    at: str = Field(json_schema_extra={"format": "date-time"})
+class DeedShown(Shown):
+    at: Time
     actor: Principal
     action: str = Field(description="`webhook.added`, `dead_letter.retried`, ...")
     target: str
     details: dict[str, Any]
 
 
-class AuditPage(BaseModel):
+class AuditPage(Shown):
     audit: list[DeedShown]
     next: str | None
 
 
-class WebhookKeys(BaseModel):
-    id: str
-    secret: str | None = Field(description="Told this once; null with ed25519.")
-    public_key: str | None = None
-
-
-class WebhookShown(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
-    id: str
-    url: str
-    events: list[str]
-    enabled: bool
-    profile: str
-    ordered: bool
-
-
-class WebhookList(BaseModel):
-    webhooks: list[WebhookShown]
-
-
-class AttemptShown(BaseModel):
-    at: str
-    status: int | None = Field(description="The HTTP status; null without an answer.")
-    duration_ms: int
-    error: str | None
-    reply: str | None = None
-
-
-class DeliveryShown(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
-    id: str
-    event_id: str = Field(description="The header `webhook-id`.")
-    status: Literal["pending", "delivered", "dead", "cancelled"]
-    attempts: list[AttemptShown]
-
-
-class DeliveryPage(BaseModel):
-    deliveries: list[DeliveryShown]
-    next: str | None
-
-
-class Requested(BaseModel):
-    id: str
-    requested: int
-
-
-class LetterCommand(BaseModel):
+class LetterCommand(Shown):
     name: str
     data: dict[str, Any]
 
 
-class LetterShown(BaseModel):
+class LetterShown(Shown):
     letter_id: str
-    at: str
+    at: Time
     id: str | None
     machine: str | None
     key: str | None
-    error: dict[str, Any]
-    raw_bytes: int
+    error: ResultError
+    raw_bytes: Count
     command: LetterCommand | None = Field(
         description="What its chart calls public; null where no chart says."
     )
 
 
-class LetterList(BaseModel):
+class LetterList(Shown):
     letters: list[LetterShown]
 
 
-class Retried(BaseModel):
+class Retried(Shown):
     letter_id: str
     command: str = Field(description="The new command's id.")
 
 
-class BulkOne(BaseModel):
+class BulkOne(Shown):
     key: str
     status: Literal["applied", "ignored", "refused", "dead", "pending"]
     error: ResultError | None
 
 
-class BulkOutcome(BaseModel):
+class BulkOutcome(Shown):
     dry_run: bool
-    counts: dict[str, int] = Field(description="Number of instances by status.")
+    counts: dict[str, Count] = Field(description="Number of instances by status.")
     instances: list[BulkOne]
 
 
@@ -264,13 +217,17 @@ class ProblemDetails(BaseModel):
 PROBLEM_SCHEMA = {"$ref": "#/components/schemas/ProblemDetails"}
 
 
-class Readiness(BaseModel):
+class Liveness(Shown):
+    status: Literal["alive"]
+
+
+class Readiness(Shown):
     status: Literal["ready"]
     server: Literal["up"] = Field(description="Of the state.")
     pump_leads: bool = Field(description="False: no worker takes commands in; they wait.")
-    backlog: int = Field(description="Commands that are published and not yet committed.")
-    earliest_timer: str | None = Field(description="When the first running timer is due.")
-    timer_lag_seconds: float = Field(description="How long it has been due; 0 where it is not.")
+    backlog: Count = Field(description="Commands that are published and not yet committed.")
+    earliest_timer: Time | None = Field(description="When the first running timer is due.")
+    timer_lag_seconds: float = Field(ge=0, description="How long it has been due; 0 where it is not.")
 
 
 def command_body() -> dict[str, Any]:
@@ -278,6 +235,7 @@ def command_body() -> dict[str, Any]:
     schema = Command.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
     schema["required"] = [name for name in schema["required"] if name != "id"]
+    schema["properties"]["id"]["type"] = ["string", "null"]  # null: as if it were not there
     for name in NOT_OVER_HTTP:
         del schema["properties"][name]
     return schema

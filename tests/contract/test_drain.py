@@ -327,6 +327,7 @@ def test_what_is_no_command_becomes_a_dead_letter(desk: Desk, raw: bytes, expect
         ({"not_before": 1000000000}, ("malformed", "invalid_field"), "not_before"),
         ({"not_before": "tomorrow"}, ("malformed", "invalid_field"), "not_before"),
         ({"not_before": "2026-01-01T00:00:00"}, ("malformed", "invalid_field"), "not_before"),
+        ({"not_before": "1700000000"}, ("malformed", "invalid_field"), "not_before"),
         ({"key": "a\nb"}, ("malformed", "invalid_field"), "key"),
         ({"key": "k" * 300}, ("malformed", "invalid_field"), "key"),
         ({"reply_to": "interlock:commands"}, ("malformed", "invalid_field"), "reply_to"),

@@ -49,8 +49,8 @@ def operations_of(document: dict[str, Any]) -> list[Operation]:
     ]
 
 
-def furnish(gateway: Gateway) -> Desk:
-    """A new tenant's desk."""
+def furnish(gateway: Gateway, word: str = "own") -> Desk:
+    """A new tenant's desk. ``word``: the name of all that may be named."""
     tenant, canary = f"matrix-{token_hex(3)}", f"canary-{token_hex(6)}"
     admin = gateway.with_token("admin", tenant=tenant, id="root")
 
@@ -61,34 +61,34 @@ def furnish(gateway: Gateway) -> Desk:
         return answer.body
 
     parcel = admin.command(
-        "parcel/own", "post", data={"owner": canary}, headers={"idempotency_key": "own-id"}
+        f"parcel/{word}", "post", data={"owner": canary}, headers={"idempotency_key": f"{word}-id"}
     )
-    ticket = {"queue": "own", "content": {"text": canary}, "metadata": {"roomId": canary}}
-    assert [parcel.status, admin.command("ticket/own", "open", data=ticket).status] == [200, 200]
-    made("PUT", "/interlock/v1/queues/own", {})
-    made("PUT", "/interlock/v1/workbins/own", {"description": canary})
-    made("PUT", "/interlock/v1/agents/own", {"name": canary, "queues": ["own"]})
+    ticket = {"queue": word, "content": {"text": canary}, "metadata": {"roomId": canary}}
+    assert [parcel.status, admin.command(f"ticket/{word}", "open", data=ticket).status] == [200, 200]
+    made("PUT", f"/interlock/v1/queues/{word}", {})
+    made("PUT", f"/interlock/v1/workbins/{word}", {"description": canary})
+    made("PUT", f"/interlock/v1/agents/{word}", {"name": canary, "queues": [word]})
     said = urlencode({"source_id": "mail", "author_id": "cid", "body": canary})
     content = made("POST", f"/engage/1.0/contents?{said}")["id"]
     intervention = made("POST", f"/engage/1.0/interventions?content_id={content}")["id"]
-    word = urlencode({"intervention_id": intervention, "body": canary})
-    comment = made("POST", f"/engage/1.0/intervention_comments?{word}")["id"]
+    said = urlencode({"intervention_id": intervention, "body": canary})
+    comment = made("POST", f"/engage/1.0/intervention_comments?{said}")["id"]
     app = f"/sunshine/v2/apps/{tenant}"
     board = made("POST", f"{app}/switchboards")["switchboard"]["id"]
     member = {"name": "desk", "integrationType": "zd:agentWorkspace", "deliverStandbyEvents": False}
     integration = made("POST", f"{app}/switchboards/{board}/switchboardIntegrations", member)
     talk = made("POST", f"{app}/conversations", {"type": "sdkGroup", "displayName": canary})
-    user = made("POST", f"{app}/users", {"externalId": "own", "profile": {"givenName": canary}})
-    create = {"operationName": "Create", "channel": "chat", "queueName": "own", "userData": {"word": canary}}
+    user = made("POST", f"{app}/users", {"externalId": word, "profile": {"givenName": canary}})
+    create = {"operationName": "Create", "channel": "chat", "queueName": word, "userData": {"word": canary}}
     interaction = made("POST", "/genesys/api/v2/interactions", create)["id"]
     values = {
         "machine": "parcel",
-        "key": "own",
-        "name": "own",
-        "command_id": "own-id",
-        "agentID": "own",
-        "agentId": "own",
-        "ticketID": "own",
+        "key": word,
+        "name": word,
+        "command_id": f"{word}-id",
+        "agentID": word,
+        "agentId": word,
+        "ticketID": word,
         "interventionId": intervention,
         "intervention_id": intervention,
         "interventionCommentId": comment,

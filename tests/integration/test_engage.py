@@ -256,7 +256,7 @@ def test_what_is_created_once_stays_one(desk: Desk) -> None:
     )
     assert done(opened) == done(repeated)
     other = {"content_id": desk.asked()}
-    refused(desk.ann.call("POST", "/interventions", other, idempotency_key=name), 422, "unprocessable_entity")
+    refused(desk.ann.call("POST", "/interventions", other, idempotency_key=name), 409, "conflict")
     replies = {"in_reply_to_id": content, "body": "Hi"}
     ids = [done(desk.ann.call("POST", "/contents", replies, idempotency_key=name))["id"] for _ in range(2)]
     assert ids[0] == ids[1]

@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 import pytest
 
+from interlock.engine.messages import ActorKind
 from tests.integration.gateway_desk import Desk, Operation, furnish, operations_of
 from tests.integration.gateway_setup import Gateway
 from tests.integration.http_client import Answer, Client
@@ -31,6 +32,7 @@ OPERATORS_ONLY = re.compile(
 )
 """What belongs to the deployment or to the app, and so to no agent."""
 INTEGRATIONS_MAY = re.compile(r"/users\b|^GET .*/switchboards")
+KINDS = get_args(ActorKind)
 MADE_ANEW = (
     "native_put_queue",
     "native_put_workbin",
@@ -56,6 +58,12 @@ def operations(document: dict[str, Any]) -> list[Operation]:
 @pytest.fixture(scope="module")
 def desk(gateway: Gateway) -> Desk:
     return furnish(gateway)
+
+
+@pytest.fixture(scope="module")
+def other(gateway: Gateway) -> Desk:
+    """Another tenant's desk, with other names for all."""
+    return furnish(gateway, "other")
 
 
 def example(document: dict[str, Any], schema: dict[str, Any], desk: Desk, name: str = "") -> Any:
@@ -129,11 +137,11 @@ Ask = Callable[..., Iterator[tuple[Operation, Answer]]]
 @pytest.fixture
 def ask_all(document: dict[str, Any], operations: list[Operation], desk: Desk) -> Ask:
     def asked(
-        client: Client, wanted: Callable[[Operation], bool] = lambda _one: True
+        client: Client, wanted: Callable[[Operation], bool] = lambda _one: True, about: Desk = desk
     ) -> Iterator[tuple[Operation, Answer]]:
         chosen = list(filter(wanted, operations))
         with ThreadPoolExecutor(8) as pool:
-            answers = pool.map(lambda one: ask(document, one, desk, client), chosen)
+            answers = pool.map(lambda one: ask(document, one, about, client), chosen)
             yield from zip(chosen, answers, strict=True)
 
     return asked
@@ -165,25 +173,41 @@ def test_without_a_token_everything_is_401_in_its_own_envelope(gateway: Gateway,
     assert not wrong, "\n".join(map(str, wrong))
 
 
-@pytest.mark.parametrize("kind", ["admin", "agent", "integration"])
-def test_another_tenant_sees_and_changes_nothing(
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("there", [True, False], ids=["there", "back"])
+def test_another_tenants_things_are_not_found_and_in_no_list(
+    gateway: Gateway, ask_all: Ask, desk: Desk, other: Desk, kind: str, there: bool
+) -> None:
+    theirs, own = (desk, other) if there else (other, desk)
+    before = stored(gateway, theirs.tenant)
+    client = gateway.with_token(kind, tenant=own.tenant, id="eve", permissions=["read:*", "reply:*"])
+    # Of another's app nothing is found at all: so its things are asked for in the own one too.
+    inside = replace(theirs, values={**theirs.values, "appId": own.tenant})
+    answers = [*ask_all(client, lambda one: one.id not in MADE_ANEW, theirs)]
+    answers += ask_all(client, lambda one: "{" in one.path.partition("{appId}")[2], inside)
+    wrong, shown = [], 0
+    for operation, answer in answers:
+        shown += own.canary.encode() in answer.raw
+        found = (
+            operation.names_something
+            and "/charts/" not in operation.path
+            and not operation.path.endswith(("instances/{machine}", "{appId}/switchboards"))
+            and answer.status < 400
+            and b'"code":"not_found"' not in answer.raw  # of a command that was only tried
+        )
+        if theirs.canary.encode() in answer.raw or found or undocumented(operation, answer):
+            wrong.append((operation.id, answer.status, answer.raw[:200]))
+    assert not wrong, "\n".join(map(str, wrong))
+    assert shown, "the own things are shown: else the lists would prove nothing"
+    assert stored(gateway, theirs.tenant) == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_stranger_makes_under_the_same_names_is_its_own(
     gateway: Gateway, ask_all: Ask, desk: Desk, kind: str
 ) -> None:
     before = stored(gateway, desk.tenant)
     stranger = gateway.with_token(kind, tenant=f"stranger-{kind}", id="eve", permissions=["read:*"])
-    wrong = []
-    for operation, answer in ask_all(stranger, lambda one: one.id not in MADE_ANEW):
-        shown = desk.canary.encode() in answer.raw
-        found = (
-            operation.names_something
-            and "/charts/" not in operation.path
-            and not operation.path.endswith("instances/{machine}")
-            and answer.status < 400
-            and b'"code":"not_found"' not in answer.raw  # of a command that was only tried
-        )
-        if shown or found or undocumented(operation, answer):
-            wrong.append((operation.id, answer.status, answer.raw[:200]))
-    assert not wrong, "\n".join(map(str, wrong))
     made = list(ask_all(stranger, lambda one: one.id in MADE_ANEW))
     assert len(made) == len(MADE_ANEW)
     assert not [

@@ -8,8 +8,9 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from interlock.engine.decision import decide, replay
+from interlock.engine.decision import Decision, decide, replay
 from interlock.engine.loader import parse_chart
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Command
@@ -78,10 +79,27 @@ def test_a_send_stays_with_its_tenant_and_the_chart_sees_plain_keys(
     assert replay(machine, own, history).to_bytes() == gone.snapshot.to_bytes()
 
 
-def test_a_key_that_is_too_long_with_its_tenant_refuses_the_step() -> None:
+def test_every_tenant_has_the_same_room_for_a_key() -> None:
     machine = Machine(parse_chart(CHART, "t.yaml"))
     made = decide(machine, None, Command(machine="t", key="~acme~one", name="make", id="1"), START)
-    command = Command(machine="t", key="~acme~one", name="go", data={"peer": "x" * 252}, id="2")
-    refused = decide(machine, made.snapshot, command, START)
+
+    def gone(peer: str) -> Decision:
+        command = Command(machine="t", key="~acme~one", name="go", data={"peer": peer}, id="2")
+        return decide(machine, made.snapshot, command, START)
+
+    assert {orjson.loads(raw)["key"] for raw in gone("x" * 256).sends} == {f"~acme~{'x' * 256}"}
+    refused = gone("x" * 257)
     assert refused.result.error
     assert (refused.result.error.error_class, refused.snapshot) == ("guard_error", None)
+
+
+def test_what_is_read_has_room_for_a_key_and_an_id_beside_the_tenants_name() -> None:
+    Command(machine="t", key=f"~acme~{'x' * 256}", name="make", id=f"~acme~{'x' * 128}")
+    for key, command_id in (("x" * 257, "1"), (f"~acme~{'x' * 257}", "1"), ("x", f"~acme~{'x' * 129}")):
+        with pytest.raises(ValidationError):
+            Command(machine="t", key=key, name="make", id=command_id)
+
+
+def test_no_key_is_no_key_in_any_tenant() -> None:
+    assert [qualified(tenant, "") for tenant in ("default", "acme")] == ["", ""]
+    assert beside("~acme~one", "") == ""

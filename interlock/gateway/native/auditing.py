@@ -38,7 +38,13 @@ def read_audit(
     deployment: Deployment,
     _operator: Operator,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: Annotated[str | None, Query(description="`next` of the page before.", max_length=64)] = None,
+    cursor: Annotated[
+        str | None,
+        Query(
+            description="`next` of the page before.",
+            json_schema_extra={"pattern": r"^[1-9][0-9]{0,17}-[0-9]{1,18}$"},
+        ),
+    ] = None,
 ) -> Response:
     """What was done beside commands, newest first."""
     if cursor is not None and not _is_entry(cursor):
@@ -49,6 +55,8 @@ def read_audit(
 
 def _is_entry(text: str) -> bool:
     milliseconds, dash, number = text.partition("-")
-    return bool(dash) and all(
-        part.isascii() and part.isdigit() and len(part) < 19 for part in (milliseconds, number)
+    return (
+        bool(dash)
+        and not text.startswith("0")
+        and all(part.isascii() and part.isdigit() and len(part) < 19 for part in (milliseconds, number))
     )

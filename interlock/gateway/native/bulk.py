@@ -7,7 +7,8 @@ from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
 from starlette.concurrency import run_in_threadpool
 
 from interlock.engine.messages import MAX_ID_LENGTH, MAX_KEY_LENGTH
@@ -17,6 +18,7 @@ from interlock.gateway.asking import NotAnswered, ask
 from interlock.gateway.callers import Caller
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.native.auditing import write_down
+from interlock.gateway.native.bodies import WHOLE, Body
 from interlock.gateway.native.explaining import tried
 from interlock.gateway.permissions import may_read, readable_sources
 from interlock.gateway.problems import Problem
@@ -32,20 +34,23 @@ router = APIRouter()
 
 _Name = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH, pattern=r"^[A-Za-z][A-Za-z0-9_.:-]*$")]
 _Key = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH)]
+_NAMED: JsonDict = {"properties": {"states": {"maxItems": 0}, "where": {"maxProperties": 0}}}
+_LISTED: JsonDict = {"properties": {"keys": {"type": "null"}}}
+"""One or the other, for the OpenAPI document."""
 
 
-class Bulk(BaseModel):
+class Bulk(Body):
     """``keys``, or else ``states`` and ``where``, say which instances of the machine."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_NAMED, _LISTED]})
 
     machine: _Name
     name: _Name = Field(description="Of the command.")
-    data: dict[str, Any] = {}
+    data: dict[str, Any] = Field(default={})
     keys: list[_Key] | None = Field(default=None, min_length=1, max_length=MAX_INSTANCES)
     states: list[Annotated[str, Field(max_length=1000)]] = Field(default=[], max_length=100)
     where: dict[str, Any] = Field(default={}, description="Values of context fields; all must hold.")
-    limit: int = Field(default=100, ge=1, le=MAX_INSTANCES)
+    limit: Annotated[int, Field(ge=1, le=MAX_INSTANCES), WHOLE] = 100
     dry_run: bool = Field(default=True, description="Only tell what would become of each.")
     id: str | None = Field(
         default=None, min_length=1, max_length=MAX_ID_LENGTH, description="Sent again, it counts once."

@@ -26,13 +26,13 @@ MAX_WAIT_SECONDS = 60
 router = APIRouter()
 
 
-def _header(name: str, description: str) -> dict[str, Any]:
+def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
     return {
         "name": name,
         "in": "header",
         "required": False,
         "description": description,
-        "schema": {"type": "string"},
+        "schema": {"type": "string", **schema},
     }
 
 
@@ -56,8 +56,17 @@ def _header(name: str, description: str) -> dict[str, Any]:
                 "description": "Seconds to wait for the result.",
                 "schema": {"type": "number", "minimum": 0, "maximum": MAX_WAIT_SECONDS, "default": 0},
             },
-            _header("Idempotency-Key", "Id of the command: sent again, it counts once."),
-            _header("If-Match", "`expected_version`, as in `ETag`."),
+            _header(
+                "Idempotency-Key",
+                "Id of the command: sent again, it counts once.",
+                minLength=1,
+                maxLength=MAX_ID_LENGTH,
+            ),
+            _header(
+                "If-Match",
+                "`expected_version`, as in `ETag`.",
+                pattern=r'^([0-9]{1,15}|"[0-9]{1,15}")$',
+            ),
         ],
     },
 )
@@ -133,7 +142,8 @@ def _read(raw: bytes) -> dict[str, Any]:
 def _take(body: dict[str, Any], name: str, value: object, header: str) -> None:
     if value is None:
         return
-    if body.get(name) not in (None, value):
+    said = body.get(name)
+    if said is not None and (type(said) is not type(value) or said != value):
         raise Problem(
             400, "contradiction", f"The header {header} and the field {name!r} differ. Send one of them."
         )

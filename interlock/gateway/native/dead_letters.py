@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import BeforeValidator
 
 from interlock.engine import dead_letters
 from interlock.engine.chart import Chart
 from interlock.engine.errors import ChartError
 from interlock.engine.secrets import KEY_FAULTS
-from interlock.gateway.answers import answer, problems
+from interlock.gateway.answers import answer, decoded, problems
 from interlock.gateway.callers import Operator
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.native.auditing import write_down
@@ -22,7 +23,7 @@ from interlock.statecharts.letters import machine_of, shown_letter
 
 router = APIRouter(prefix="/dead-letters")
 
-LetterId = Annotated[str, Path(max_length=64)]
+LetterId = Annotated[str, Path(max_length=64), BeforeValidator(decoded)]
 
 
 @router.get("", response_model=None, responses={200: {"model": LetterList}})

@@ -18,9 +18,20 @@ from interlock.gateway.problems import Problem
 from interlock.gateway.reading import read
 from interlock.gateway.shapes import Instance
 
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
+_KEY = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 256,
+    "pattern": _PRINTABLE,
+}
 Name = Annotated[
     str,
-    Path(description="Its name, percent-encoded.", max_length=MAX_KEY_LENGTH),
+    Path(
+        description="Its name, percent-encoded.",
+        max_length=MAX_KEY_LENGTH,
+        json_schema_extra={"pattern": _PRINTABLE},
+    ),
     BeforeValidator(decoded),
 ]
 _RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -38,14 +49,11 @@ def _body(**properties: Any) -> dict[str, Any]:
 
 
 _TEXT = {"type": "string"}
-_KEY = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": 256,
-    "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$",
-}
 _NAMES = {"type": "array", "items": _KEY, "maxItems": 1000}
-_SECONDS = {"type": "number", "minimum": 0}
+_TEN_YEARS = 315_360_000
+"""Seconds: no timer runs longer."""
+_SECONDS = {"type": "number", "minimum": 0, "maximum": _TEN_YEARS}
+_POSITIVE_SECONDS = {"type": "number", "exclusiveMinimum": 0, "maximum": _TEN_YEARS}
 _PLACES = {"type": "integer", "minimum": 0}
 
 
@@ -57,10 +65,11 @@ _PLACES = {"type": "integer", "minimum": 0}
         strategy={"enum": ["longest_idle", "round_robin"]},
         order={"enum": ["priority_then_age", "oldest_first"]},
         prefer_last_agent={"type": "boolean"},
-        raise_seconds={"type": "number", "exclusiveMinimum": 0},
+        raise_seconds=_POSITIVE_SECONDS,
         breach_seconds=_SECONDS,
         overflow_to=_KEY,
         overflow_seconds=_SECONDS,
+        calendar={"type": "string", "minLength": 1},
         max_waiting={"type": "integer", "minimum": 1, "maximum": 10000},
     ),
 )
@@ -106,7 +115,7 @@ async def put_workbin(request: Request, deployment: Deployment, principal: Calle
         },
         offline_policy={"enum": ["keep", "grace", "requeue"]},
         grace_seconds=_SECONDS,
-        heartbeat_seconds={"type": "number", "exclusiveMinimum": 0},
+        heartbeat_seconds=_POSITIVE_SECONDS,
     ),
 )
 async def put_agent(request: Request, deployment: Deployment, principal: Caller, name: Name) -> Response:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from interlock.engine.decision import ReplayError, decide
 from interlock.engine.errors import CommandRefused
@@ -21,6 +21,7 @@ from interlock.engine.tokens import Principal
 from interlock.gateway.answers import answer, problems
 from interlock.gateway.callers import Caller, Reader, check_readable
 from interlock.gateway.deployment import Deployment, ServedDeployment
+from interlock.gateway.native.bodies import WHOLE, Body
 from interlock.gateway.native.instances import Key, MachineId
 from interlock.gateway.problems import Problem
 from interlock.gateway.reading import accepted, compiled, shown, shown_entry, stored
@@ -33,14 +34,12 @@ MAX_REPLAYED = 10_000
 router = APIRouter()
 
 
-class Wish(BaseModel):
+class Wish(Body):
     """A command to be tried, and not sent."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z][A-Za-z0-9_.:-]*$")
     data: dict[str, Any] = Field(default_factory=dict)
-    expected_version: int | None = Field(default=None, ge=0, le=2**53)
+    expected_version: Annotated[int, Field(ge=0, le=2**53), WHOLE] | None = None
 
 
 @router.get(

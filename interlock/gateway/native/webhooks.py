@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic.config import JsonDict, JsonValue
 
 from interlock.engine import (
     delivery_log,
@@ -26,35 +27,51 @@ from interlock.engine.shared_secrets import SharedSecretInvalid
 from interlock.engine.signing import SecretInvalid
 from interlock.engine.subscription import Subscription, SubscriptionUnreadable
 from interlock.engine.trial_event import TrialInvalid
-from interlock.gateway.answers import answer, problems
+from interlock.gateway.answers import answer, decoded, problems
 from interlock.gateway.callers import Operator
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.native.auditing import write_down
-from interlock.gateway.problems import Problem
-from interlock.gateway.shapes import (
+from interlock.gateway.native.bodies import Body, Moment
+from interlock.gateway.native.webhook_shapes import (
     AttemptShown,
     DeliveryPage,
     Requested,
+    WebhookHealth,
     WebhookKeys,
     WebhookList,
     WebhookShown,
 )
+from interlock.gateway.problems import Problem
 
 router = APIRouter(prefix="/webhooks")
 
-WebhookId = Annotated[str, Path(max_length=128)]
+WebhookId = Annotated[str, Path(max_length=128), BeforeValidator(decoded)]
 Texts = Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=100)]
 MAX_GRACE_SECONDS = 30 * 86_400
 
 
-class NewWebhook(BaseModel):
-    """Where events are sent, and which."""
+def _without(*names: str) -> JsonDict:
+    """The schema of a body in which none of these is said."""
+    return {"properties": {name: {"type": "null"} for name in names}}
 
-    model_config = ConfigDict(extra="forbid")
+
+_CHOICES: list[JsonValue] = [
+    _without("status", "since", "until"),
+    _without("delivery", "since", "until"),
+    {
+        "properties": {"delivery": {"type": "null"}, "status": {"type": "null"}, "since": {"type": "string"}},
+        "required": ["since"],
+    },
+]
+"""Of what is to be sent again; `until` goes with `since`."""
+
+
+class NewWebhook(Body):
+    """Where events are sent, and which."""
 
     url: str = Field(max_length=4096)
     events: Texts = Field(default=["*"], description="`ticket.assigned`, `ticket.*`, `*`.")
-    machines: Texts = []
+    machines: Texts = Field(default=[])
     states: Texts = Field(default=[], description="Only steps that enter one of these.")
     where: str | None = Field(default=None, max_length=2000, description="`context.priority <= 2`.")
     description: str = Field(default="", max_length=1000)
@@ -67,10 +84,8 @@ class NewWebhook(BaseModel):
     verify_token: str | None = Field(default=None, max_length=1000, description="Of Engage's challenge.")
 
 
-class Changes(BaseModel):
+class Changes(Body):
     """What is to be different; what is not named, or null, stays. An empty text or list takes away what was there."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: str | None = Field(default=None, max_length=4096)
     description: str | None = Field(default=None, max_length=1000)
@@ -84,28 +99,26 @@ class Changes(BaseModel):
     profile: str | None = Field(default=None, max_length=100)
 
 
-class Rotation(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Rotation(Body):
     grace_seconds: float = Field(default=86_400, ge=0, le=MAX_GRACE_SECONDS)
 
 
-class Trial(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class TrialEvent(Body):
     set: Texts = Field(default=[], description="`data.x=1` each: what is to stand in the event.")
 
 
-class Again(BaseModel):
+class Again(Body):
     """One delivery, those of a status, or what was missed since: at most one of these."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"anyOf": _CHOICES})
 
     delivery: str | None = Field(default=None, max_length=256)
-    status: list[DeliveryStatus] | None = Field(default=None, min_length=1, max_length=4)
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
-    events: Texts = []
+    status: list[Annotated[DeliveryStatus, Field(strict=False)]] | None = Field(
+        default=None, min_length=1, max_length=4
+    )
+    since: Moment | None = None
+    until: Moment | None = None
+    events: Texts = Field(default=[])
 
 
 @router.post(
@@ -151,7 +164,7 @@ def list_webhooks(deployment: Deployment, _operator: Operator) -> Response:
     return answer({"webhooks": [one.shown() for one in found]})
 
 
-@router.get("/{webhook_id}", response_model=None, responses={200: {"model": WebhookShown}, **problems(404)})
+@router.get("/{webhook_id}", response_model=None, responses={200: {"model": WebhookHealth}, **problems(404)})
 def read_webhook(deployment: Deployment, _operator: Operator, webhook_id: WebhookId) -> Response:
     """One webhook with its statistics and its breaker."""
     client, keys = deployment.store.client, deployment.store.keys
@@ -233,7 +246,9 @@ def rotate_webhook(
 @router.post(
     "/{webhook_id}/test", response_model=None, responses={200: {"model": AttemptShown}, **problems(404)}
 )
-def try_webhook(deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: Trial) -> Response:
+def try_webhook(
+    deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: TrialEvent
+) -> Response:
     """Make one attempt now with a test event; `error` says how it failed."""
     from interlock.workers.delivery import test_endpoint
 

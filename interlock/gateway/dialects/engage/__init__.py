@@ -15,7 +15,7 @@ router = ApiRouter(
     *PREFIXES,
     prefix=PREFIXES[0],
     tags=["engage"],
-    responses=errors(400, 401, 403, 413, 415, 422, 429, 500, 503),
+    responses=errors(400, 401, 403, 409, 413, 415, 422, 429, 500, 503),
 )
 router.include_router(interventions.router)
 router.include_router(contents.router)

@@ -27,7 +27,7 @@ _BY_CLASS = {
     ErrorClass.STALE_VERSION: 409,
     ErrorClass.MALFORMED: 422,
     ErrorClass.INVALID_DATA: 422,
-    ErrorClass.ID_REUSED: 422,
+    ErrorClass.ID_REUSED: 409,
     ErrorClass.INVALID_TARGET: 422,
 }
 """Status of each class of refusal; the others say that the state stands against it."""

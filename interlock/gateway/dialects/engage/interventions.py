@@ -28,6 +28,7 @@ from interlock.gateway.dialects.engage.words import (
     one_of,
     takes,
 )
+from interlock.gateway.problems import Problem
 from interlock.gateway.repeats import Result
 
 _SORTS = ("created_at", "updated_at")
@@ -77,7 +78,7 @@ async def create_intervention(call: Called) -> Response:
     content = await readable_content(call.deployment, call.principal, call.id("content_id"))
     found = await call.instance(await opened(call, content), 422)
     if found["context"]["content_id"] != content["key"] and call.is_named:
-        raise unprocessable("Another call was sent under this Idempotency-Key. Send a new one.")
+        raise Problem(409, "conflict", "Another call was sent under this Idempotency-Key. Send a new one.")
     return answer(intervention(found))
 
 

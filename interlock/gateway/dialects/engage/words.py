@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
-from pydantic.config import JsonDict
+from pydantic import Field
+
+from interlock.gateway.parameters import MAX_QUERY_TEXT
+from interlock.gateway.shown import Count, Shown, Time
 
 MAX_TEXT = 128
 """Characters of an id or another short text."""
@@ -17,10 +19,8 @@ MAX_BODY = 65_536
 """Characters of a content or a comment."""
 MAX_WHOLE = 2**31 - 1
 
-_DATE: JsonDict = {"format": "date-time"}
 
-
-class EngageIntervention(BaseModel):
+class EngageIntervention(Shown):
     """What is empty is left out."""
 
     id: str
@@ -32,42 +32,40 @@ class EngageIntervention(BaseModel):
     user_id: str | None = Field(default=None, description="The agent in charge.")
     category_ids: list[str]
     custom_fields: dict[str, Any]
-    comments_count: int
-    user_replies_count: int
+    comments_count: Count
+    user_replies_count: Count
     first_user_reply_id: str | None = None
     first_user_reply_in: int | None = Field(default=None, description="Seconds.")
     first_user_reply_in_bh: int | None = Field(
-        default=None, description="Business seconds; null without a calendar."
+        default=None, description="Business seconds; left out without a calendar."
     )
     last_user_reply_in: int | None = None
     last_user_reply_in_bh: int | None = None
     user_reply_in_average: int | None = None
     user_reply_in_average_bh: int | None = None
-    user_reply_in_average_count: int
+    user_reply_in_average_count: Count
     closed: bool
-    closed_at: str | None = Field(default=None, json_schema_extra=_DATE)
+    closed_at: Time | None = None
     closed_automatically: str | None = None
-    deferred_at: str | None = Field(
-        default=None, description="The time that it is put off to.", json_schema_extra=_DATE
-    )
-    status: str = Field(description="`Opened`, `Reopened`, `Deferred`, `Closed`, `Cancelled`.")
-    created_at: str = Field(json_schema_extra=_DATE)
-    updated_at: str = Field(json_schema_extra=_DATE)
+    deferred_at: Time | None = Field(default=None, description="The time that it is put off to.")
+    status: Literal["Opened", "Reopened", "Deferred", "Closed", "Cancelled"]
+    created_at: Time
+    updated_at: Time
 
 
-class EngageRecords(BaseModel):
+class EngageRecords(Shown):
     """What all lists have beside their records."""
 
-    count: int = Field(description="How many there are in all.")
-    offset: int
-    limit: int
+    count: Count = Field(description="How many there are in all.")
+    offset: Count
+    limit: Count
 
 
 class EngageInterventions(EngageRecords):
     records: list[EngageIntervention]
 
 
-class EngageContent(BaseModel):
+class EngageContent(Shown):
     """What is empty is left out."""
 
     id: str
@@ -80,15 +78,15 @@ class EngageContent(BaseModel):
     body: str
     in_reply_to_id: str | None = None
     intervention_id: str | None = Field(default=None, description="The intervention that counts an answer.")
-    created_at: str = Field(json_schema_extra=_DATE)
-    updated_at: str = Field(json_schema_extra=_DATE)
+    created_at: Time
+    updated_at: Time
 
 
 class EngageContents(EngageRecords):
     records: list[EngageContent]
 
 
-class EngageComment(BaseModel):
+class EngageComment(Shown):
     """What is empty is left out."""
 
     id: str
@@ -97,26 +95,26 @@ class EngageComment(BaseModel):
     identity_id: str | None = Field(default=None, description="The customer.")
     user_id: str | None = Field(default=None, description="Who wrote it.")
     body: str
-    created_at: str = Field(json_schema_extra=_DATE)
-    updated_at: str = Field(json_schema_extra=_DATE)
+    created_at: Time
+    updated_at: Time
 
 
 class EngageComments(EngageRecords):
     records: list[EngageComment]
 
 
-class EngageChannelStatus(BaseModel):
+class EngageChannelStatus(Shown):
     id: str
     name: str
     status: Literal["available", "away"]
     busyness: Literal["unoccupied", "ok", "busy", "full"]
 
 
-class EngageCustomStatus(BaseModel):
+class EngageCustomStatus(Shown):
     id: str
 
 
-class EngageAgentStatus(BaseModel):
+class EngageAgentStatus(Shown):
     agent_id: str
     channels: list[EngageChannelStatus]
     custom_status: EngageCustomStatus | None = None
@@ -126,12 +124,12 @@ class EngageAgentStatuses(EngageRecords):
     records: list[EngageAgentStatus]
 
 
-class EngageDone(BaseModel):
+class EngageDone(Shown):
     status: str
     message: str
 
 
-class EngageError(BaseModel):
+class EngageError(Shown):
     """Engage's envelope of everything that goes wrong."""
 
     error: str
@@ -144,8 +142,8 @@ ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "
 BODY: dict[str, Any] = {
     "type": "string",
     "minLength": 1,
-    # No maxLength: what is too long for it is too long for an address, which the HTTP server refuses by itself.
-    "description": f"{MAX_BODY} characters at most; a long one goes into the body.",
+    "maxLength": MAX_QUERY_TEXT,
+    "description": f"In the body of the request {MAX_BODY} characters.",
 }
 FILTER: dict[str, Any] = {"type": "string", "maxLength": MAX_TEXT, "description": "Empty: any."}
 IDS: dict[str, Any] = {"type": "array", "items": {"type": "string", "maxLength": MAX_TEXT}, "minItems": 1}

@@ -18,6 +18,8 @@ from interlock.gateway.dialects.genesys.words import (
     NAME,
     OBJECT,
     GenesysDone,
+    GenesysInteraction,
+    GenesysWorkbin,
     operation,
     takes,
 )
@@ -59,7 +61,10 @@ _BODY = takes(
 @router.post(
     "/me/interactions/{id}",
     response_model=None,
-    responses={200: {"model": GenesysDone, "description": "Done."}, **EVERY_ERROR},
+    responses={
+        200: {"model": GenesysDone | GenesysWorkbin | GenesysInteraction, "description": "Done."},
+        **EVERY_ERROR,
+    },
     openapi_extra=_BODY,
 )
 async def operate_interaction(call: CalledAtADesk, id: Id) -> Response:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field
-from pydantic.config import JsonDict
+from pydantic import Field
 
-_DATE: JsonDict = {"format": "date-time"}
+from interlock.gateway.shown import Count, Shown, Time
 
 
-class GenesysInteractionFields(BaseModel):
+class GenesysInteractionFields(Shown):
     """What is empty is left out."""
 
     id: str
@@ -38,20 +37,22 @@ class GenesysInteractionFields(BaseModel):
     ticketId: str | None = None
     comment: str | None = None
     inFocus: bool
-    receivedDate: str = Field(json_schema_extra=_DATE)
-    receivedAt: str = Field(json_schema_extra=_DATE)
-    placedInQueueAt: str | None = Field(default=None, json_schema_extra=_DATE)
-    deliveredAt: str | None = Field(default=None, json_schema_extra=_DATE)
-    assignedAt: str | None = Field(default=None, json_schema_extra=_DATE)
+    receivedDate: Time
+    receivedAt: Time
+    placedInQueueAt: Time | None = None
+    deliveredAt: Time | None = None
+    assignedAt: Time | None = None
 
 
-class GenesysStatus(BaseModel):
-    statusCode: int = Field(description="0.")
+class GenesysStatus(Shown):
+    statusCode: Literal[0]
 
 
 class GenesysDone(GenesysStatus):
     referenceId: str = Field(description="Id of the command; notifications that come of it name it.")
-    status: str | int | None = Field(default=None, description="`ok` or 0, where the vendor's page shows it.")
+    status: Literal["ok", 0] | None = Field(
+        default=None, description="`ok` or 0, where the vendor's page shows it."
+    )
 
 
 class GenesysInteraction(GenesysStatus, GenesysInteractionFields):
@@ -61,7 +62,7 @@ class GenesysInteraction(GenesysStatus, GenesysInteractionFields):
 class GenesysInteractions(GenesysStatus):
     uris: list[str] | None = None
     interactions: list[GenesysInteractionFields] | None = None
-    totalCount: int = Field(description="How many there are in all.")
+    totalCount: Count = Field(description="How many there are in all.")
 
 
 class GenesysWorkbin(GenesysDone):
@@ -69,12 +70,12 @@ class GenesysWorkbin(GenesysDone):
     interactions: list[GenesysInteractionFields]
 
 
-class GenesysFailure(BaseModel):
+class GenesysFailure(Shown):
     """What everything that goes wrong is answered."""
 
-    statusCode: int = Field(description="Above 0.")
+    statusCode: int = Field(gt=0)
     statusMessage: str
-    status: str = Field(description="`error`.")
+    status: Literal["error"]
     errorDescription: str = Field(description="The `statusMessage`, for clients of the older operations.")
 
 

@@ -33,7 +33,7 @@ async def read_workbin(call: CalledAtADesk, name: Id) -> Response:
 @router.post(
     "/me/workbins/{name}",
     response_model=None,
-    responses={200: {"model": GenesysDone, "description": "Done."}, **EVERY_ERROR},
+    responses={200: {"model": GenesysDone | GenesysWorkbin, "description": "Done."}, **EVERY_ERROR},
     openapi_extra=takes(operation("PullInteraction", needed={"id": NAME}), operation("GetWorkbinContent")),
 )
 async def operate_workbin(call: CalledAtADesk, name: Id) -> Response:

@@ -6,10 +6,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from interlock.gateway.shown import Count, Shown
+
 PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 
 
-class OneViewMetadata(BaseModel):
+class OneViewMetadata(Shown):
     ccr: Any = Field(default=None, description="Why the customer asks.")
     agentJwt: Any = Field(default=None, description="For the agent in charge alone.")
     roomId: Any = None
@@ -19,19 +21,19 @@ class OneViewMetadata(BaseModel):
     agentAccesses: Any = None
 
 
-class OneViewCustomer(BaseModel):
+class OneViewCustomer(Shown):
     id: Any = None
     firstName: Any = None
     lastName: Any = None
 
 
-class OneViewTicket(BaseModel):
+class OneViewTicket(Shown):
     """What is empty is left out. Times are seconds since 1970."""
 
     id: str
     ticketStatus: Literal["ASSIGNED", "ESCALATED", "CLOSED"]
-    assignedTime: int | None = None
-    createdAt: int
+    assignedTime: Count | None = None
+    createdAt: Count
     queue: str
     channel: str
     content: dict[str, Any]
@@ -41,25 +43,25 @@ class OneViewTicket(BaseModel):
     customer: OneViewCustomer
 
 
-class OneViewAgent(BaseModel):
+class OneViewAgent(Shown):
     id: str
     name: str | None = None
-    lastLoginTime: int | None = None
-    updatedAt: int = Field(description="When they went online or offline.")
-    agentTimeInStatus: int = Field(description="Seconds since then.")
+    lastLoginTime: Count | None = None
+    updatedAt: Count = Field(description="When they went online or offline.")
+    agentTimeInStatus: Count = Field(description="Seconds since then.")
 
 
-class OneViewDepartment(BaseModel):
+class OneViewDepartment(Shown):
     id: str
     name: str
 
 
-class OneViewError(BaseModel):
+class OneViewError(Shown):
     errorCode: int
     errorMessage: str
 
 
-class OneViewErrorTitle(BaseModel):
+class OneViewErrorTitle(Shown):
     status: str
     title: str
 

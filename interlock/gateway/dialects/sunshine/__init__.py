@@ -15,7 +15,7 @@ router = ApiRouter(
     *PREFIXES,
     prefix=f"{PREFIXES[0]}/apps/{{appId}}",
     tags=["sunshine"],
-    responses=errors(400, 401, 403, 404, 413, 429, 500, 503),
+    responses=errors(400, 401, 403, 404, 409, 413, 429, 500, 503),
 )
 for part in (control, conversations, messages, switchboards, users):
     router.include_router(part.router)

@@ -146,8 +146,9 @@ USER_CREATE = _body({"externalId": _EXTERNAL_ID, **_PERSON}, "externalId")
 USER_UPDATE = _body(_PERSON)
 
 
-def takes(schema: Schema, *, required: bool = True) -> dict[str, Any]:
-    """The OpenAPI words for an operation with such a body. Not required: an empty one is `{}`."""
+def takes(schema: Schema) -> dict[str, Any]:
+    """The OpenAPI words for an operation with such a body. None at all is `{}`, and required where that will not do."""
+    required = not jsonschema_rs.is_valid(schema, {})
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 

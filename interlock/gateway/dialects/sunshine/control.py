@@ -36,9 +36,7 @@ async def offer_control(
     return await _act(call, key, "offer_control", body)
 
 
-@router.post(
-    "/acceptControl", response_model=None, responses=_DONE, openapi_extra=takes(ACCEPT, required=False)
-)
+@router.post("/acceptControl", response_model=None, responses=_DONE, openapi_extra=takes(ACCEPT))
 async def accept_control(
     call: Called, key: ConversationId, body: Annotated[dict[str, Any], Depends(taken(ACCEPT))]
 ) -> Response:
@@ -46,9 +44,7 @@ async def accept_control(
     return await _act(call, key, "accept_control", body)
 
 
-@router.post(
-    "/releaseControl", response_model=None, responses=_DONE, openapi_extra=takes(RELEASE, required=False)
-)
+@router.post("/releaseControl", response_model=None, responses=_DONE, openapi_extra=takes(RELEASE))
 async def release_control(
     call: Called, key: ConversationId, body: Annotated[dict[str, Any], Depends(taken(RELEASE))]
 ) -> Response:

@@ -51,6 +51,12 @@ from interlock.gateway.reading import listed
 
 router = APIRouter(prefix="/conversations")
 _ID = {"type": "string", "minLength": 1}
+_FILTER = in_query(
+    "filter",
+    {"userId": _ID, "userExternalId": _ID},
+    required=True,
+    more={"minProperties": 1, "maxProperties": 1},
+)
 
 
 @router.post(
@@ -84,9 +90,7 @@ async def create_conversation(
     "",
     response_model=None,
     responses=answers(SunshineConversations),
-    openapi_extra={
-        "parameters": [in_query("filter", {"userId": _ID, "userExternalId": _ID}, required=True), PAGE]
-    },
+    openapi_extra={"parameters": [_FILTER, PAGE]},
 )
 async def list_conversations(request: Request, call: Called) -> Response:
     """The conversations that a user takes part in: `filter[userId]` or `filter[userExternalId]`."""

@@ -19,7 +19,7 @@ from interlock.gateway.problems import DialectError, Problem
 CODES = {**WORDS, 429: "too_many_requests"}
 """The code of each status where no other is documented."""
 
-_STATUS = {**STATUS, ErrorClass.IN_FLIGHT: 503}
+_STATUS = {**STATUS, ErrorClass.IN_FLIGHT: 503, ErrorClass.ID_REUSED: 409}
 """The status of each class of refusal; the others are 400."""
 
 _DOCUMENTED = frozenset(

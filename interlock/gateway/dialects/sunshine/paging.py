@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import Request
 
-from interlock.gateway.dialects.sunshine.bodies import PRINTABLE
+from interlock.gateway.dialects.sunshine.bodies import PRINTABLE, Schema
 from interlock.gateway.dialects.sunshine.calls import Call
 from interlock.gateway.dialects.sunshine.errors import bad_request
 from interlock.gateway.parameters import read_json, unfolded
@@ -20,9 +20,11 @@ DEFAULT_SIZE, MAX_SIZE = 25, 100
 _CURSOR = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": PRINTABLE}
 
 
-def in_query(name: str, properties: Mapping[str, Any], *, required: bool = False) -> dict[str, Any]:
+def in_query(
+    name: str, properties: Mapping[str, Any], *, required: bool = False, more: Schema | None = None
+) -> dict[str, Any]:
     """The OpenAPI words for an object in the query."""
-    schema = {"type": "object", "properties": dict(properties), "additionalProperties": False}
+    schema = {"type": "object", "properties": dict(properties), "additionalProperties": False, **(more or {})}
     return {
         "name": name,
         "in": "query",
@@ -40,6 +42,7 @@ PAGE = in_query(
         "before": _CURSOR,
         "size": {"type": "integer", "minimum": 1, "maximum": MAX_SIZE, "default": DEFAULT_SIZE},
     },
+    more={"not": {"required": ["after", "before"]}},
 )
 
 
@@ -62,7 +65,7 @@ def page_of(request: Request) -> tuple[int, str | None, str | None]:
     if type(size) is not int or not 1 <= size <= MAX_SIZE:
         raise bad_request(f"page[size] is no whole number from 1 to {MAX_SIZE}. Correct it.")
     after, before = page.get("after"), page.get("before")
-    if not all(each is None or isinstance(each, str) for each in (after, before)):
+    if not all(each is None or (isinstance(each, str) and each) for each in (after, before)):
         raise bad_request("page[after] and page[before] are ids. Correct them.")
     if after is not None and before is not None:
         raise bad_request("Send page[after] or page[before], not both.")

@@ -67,7 +67,7 @@ async def list_switchboards(call: AppCalled) -> Response:
     status_code=201,
     response_model=None,
     responses=answers(SunshineSwitchboardOne, 201),
-    openapi_extra=takes(SWITCHBOARD_CREATE, required=False),
+    openapi_extra=takes(SWITCHBOARD_CREATE),
 )
 async def create_switchboard(
     call: AppCalled, body: Annotated[dict[str, Any], Depends(taken(SWITCHBOARD_CREATE))]

@@ -6,47 +6,43 @@ from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
 from fastapi import Path
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator
+
+from interlock.gateway.shown import Shown, Time
 
 ConversationId = Annotated[str, Path(alias="conversationId", min_length=1), BeforeValidator(unquote)]
 
 
-class _Camel(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
-
-class SunshineErrorOne(BaseModel):
+class SunshineErrorOne(Shown):
     code: str
     title: str
 
 
-class SunshineErrors(BaseModel):
+class SunshineErrors(Shown):
     """Sunshine's envelope of everything that goes wrong."""
 
     errors: list[SunshineErrorOne]
 
 
-class SunshineDone(BaseModel):
+class SunshineDone(Shown):
     """An empty object."""
 
-    model_config = ConfigDict(extra="forbid")
 
-
-class SunshineSwitchboard(_Camel):
+class SunshineSwitchboard(Shown):
     id: str
     enabled: bool
     defaultSwitchboardIntegrationId: str | None = None
 
 
-class SunshineSwitchboardOne(BaseModel):
+class SunshineSwitchboardOne(Shown):
     switchboard: SunshineSwitchboard
 
 
-class SunshineSwitchboards(BaseModel):
+class SunshineSwitchboards(Shown):
     switchboards: list[SunshineSwitchboard]
 
 
-class SunshineIntegration(_Camel):
+class SunshineIntegration(Shown):
     id: str
     name: str
     integrationId: str
@@ -56,22 +52,22 @@ class SunshineIntegration(_Camel):
     messageHistoryCount: int | None = None
 
 
-class SunshineIntegrationOne(BaseModel):
+class SunshineIntegrationOne(Shown):
     switchboardIntegration: SunshineIntegration
 
 
-class SunshineIntegrations(BaseModel):
+class SunshineIntegrations(Shown):
     switchboardIntegrations: list[SunshineIntegration]
 
 
-class SunshineControl(BaseModel):
+class SunshineControl(Shown):
     id: str
     name: str
     integrationId: str
     integrationType: str
 
 
-class SunshineConversation(_Camel):
+class SunshineConversation(Shown):
     id: str
     type: Literal["personal", "sdkGroup"]
     metadata: dict[str, Any] | None = None
@@ -81,40 +77,42 @@ class SunshineConversation(_Camel):
     displayName: str | None = None
     description: str | None = None
     iconUrl: str | None = None
-    lastUpdatedAt: str
-    createdAt: str
+    lastUpdatedAt: Time
+    createdAt: Time
 
 
-class SunshineMeta(BaseModel):
+class SunshineMeta(Shown):
     hasMore: bool
     afterCursor: str | None = None
     beforeCursor: str | None = None
 
 
-class SunshineConversationOne(BaseModel):
+class SunshineConversationOne(Shown):
     conversation: SunshineConversation
 
 
-class SunshineConversations(BaseModel):
+class SunshineConversations(Shown):
     conversations: list[SunshineConversation]
     meta: SunshineMeta
     links: dict[str, str]
 
 
-class SunshineMessage(_Camel):
+class SunshineMessage(Shown):
     id: str
-    received: str
+    received: Time
     author: dict[str, Any]
     content: dict[str, Any]
+    source: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
 
 
-class SunshineMessages(BaseModel):
+class SunshineMessages(Shown):
     messages: list[SunshineMessage]
     meta: SunshineMeta | None = None
     links: dict[str, str] | None = None
 
 
-class SunshineUser(_Camel):
+class SunshineUser(Shown):
     id: str
     authenticated: bool
     externalId: str
@@ -125,21 +123,21 @@ class SunshineUser(_Camel):
     identities: list[dict[str, Any]]
 
 
-class SunshineUserOne(BaseModel):
+class SunshineUserOne(Shown):
     user: SunshineUser
 
 
-class SunshineParticipant(_Camel):
+class SunshineParticipant(Shown):
     id: str
     userId: str
     userExternalId: str | None = None
 
 
-class SunshineParticipantOne(BaseModel):
+class SunshineParticipantOne(Shown):
     participant: SunshineParticipant
 
 
-class SunshineParticipants(BaseModel):
+class SunshineParticipants(Shown):
     participants: list[SunshineParticipant]
     meta: SunshineMeta
     links: dict[str, str]
