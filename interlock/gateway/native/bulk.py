@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -17,6 +17,7 @@ from interlock.gateway.asking import NotAnswered, ask
 from interlock.gateway.callers import Caller
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.native.auditing import write_down
+from interlock.gateway.native.bodies import BODY_PROBLEMS, taken, takes_model
 from interlock.gateway.native.explaining import tried
 from interlock.gateway.permissions import may_read, readable_sources
 from interlock.gateway.problems import Problem
@@ -52,8 +53,15 @@ class Bulk(BaseModel):
     )
 
 
-@router.post("/bulk", response_model=None, responses={200: {"model": BulkOutcome}, **problems(400, 404, 413)})
-async def send_to_many(deployment: Deployment, principal: Caller, wish: Bulk) -> Response:
+@router.post(
+    "/bulk",
+    response_model=None,
+    responses={200: {"model": BulkOutcome}, **BODY_PROBLEMS, **problems(404)},
+    openapi_extra=takes_model(Bulk),
+)
+async def send_to_many(
+    deployment: Deployment, principal: Caller, wish: Annotated[Bulk, Depends(taken(Bulk))]
+) -> Response:
     """Send one command to many instances that the caller may read, and tell what became of each.
 
     It is tried only, and nothing is sent, unless `dry_run` is false.

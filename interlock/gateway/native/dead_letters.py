@@ -11,7 +11,6 @@ from fastapi import APIRouter, Path, Query, Response
 from interlock.engine import dead_letters
 from interlock.engine.chart import Chart
 from interlock.engine.errors import ChartError
-from interlock.engine.secrets import KEY_FAULTS
 from interlock.gateway.answers import answer, problems
 from interlock.gateway.callers import Operator
 from interlock.gateway.deployment import Deployment, ServedDeployment
@@ -84,6 +83,3 @@ def _told() -> Iterator[None]:
         raise Problem(404, "not_found", "There is no such dead letter.") from None
     except dead_letters.RetryRefused as error:
         raise Problem(409, "no_whole_command", f"{error}.") from None
-    except KEY_FAULTS:
-        message = "The gateway has not the deployment's secret key. Set it, then try again."
-        raise Problem(503, "secret_key", message, headers={"Retry-After": "5"}) from None

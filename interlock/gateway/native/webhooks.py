@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from interlock.engine import (
@@ -21,7 +21,6 @@ from interlock.engine import (
 from interlock.engine.addresses import UrlRefused
 from interlock.engine.breaker import HEALTHY
 from interlock.engine.delivery_log import DeliveryStatus
-from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.shared_secrets import SharedSecretInvalid
 from interlock.engine.signing import SecretInvalid
 from interlock.engine.subscription import Subscription, SubscriptionUnreadable
@@ -30,6 +29,7 @@ from interlock.gateway.answers import answer, problems
 from interlock.gateway.callers import Operator
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.native.auditing import write_down
+from interlock.gateway.native.bodies import BODY_PROBLEMS, taken, takes_model
 from interlock.gateway.problems import Problem
 from interlock.gateway.shapes import (
     AttemptShown,
@@ -109,9 +109,15 @@ class Again(BaseModel):
 
 
 @router.post(
-    "", status_code=201, response_model=None, responses={201: {"model": WebhookKeys}, **problems(502)}
+    "",
+    status_code=201,
+    response_model=None,
+    responses={201: {"model": WebhookKeys}, **BODY_PROBLEMS, **problems(502)},
+    openapi_extra=takes_model(NewWebhook),
 )
-def add_webhook(deployment: Deployment, operator: Operator, wish: NewWebhook) -> Response:
+def add_webhook(
+    deployment: Deployment, operator: Operator, wish: Annotated[NewWebhook, Depends(taken(NewWebhook))]
+) -> Response:
     """Subscribe a URL. The secret is told this once."""
     options = wish.model_dump(exclude={"url", "secret", "verify_token"})
     with _told():
@@ -162,9 +168,17 @@ def read_webhook(deployment: Deployment, _operator: Operator, webhook_id: Webhoo
     return answer({**shown, "statistics": counted, "breaker": breaker})
 
 
-@router.patch("/{webhook_id}", response_model=None, responses={200: {"model": WebhookShown}, **problems(404)})
+@router.patch(
+    "/{webhook_id}",
+    response_model=None,
+    responses={200: {"model": WebhookShown}, **BODY_PROBLEMS, **problems(404)},
+    openapi_extra=takes_model(Changes),
+)
 def update_webhook(
-    deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: Changes
+    deployment: Deployment,
+    operator: Operator,
+    webhook_id: WebhookId,
+    wish: Annotated[Changes, Depends(taken(Changes))],
 ) -> Response:
     """Change what is named; its id, its secrets and what waits for it stay."""
     update = subscription_changes.Update(**wish.model_dump())
@@ -215,10 +229,16 @@ def disable_webhook(deployment: Deployment, operator: Operator, webhook_id: Webh
 
 
 @router.post(
-    "/{webhook_id}/rotate", response_model=None, responses={200: {"model": WebhookKeys}, **problems(404)}
+    "/{webhook_id}/rotate",
+    response_model=None,
+    responses={200: {"model": WebhookKeys}, **BODY_PROBLEMS, **problems(404)},
+    openapi_extra=takes_model(Rotation),
 )
 def rotate_webhook(
-    deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: Rotation
+    deployment: Deployment,
+    operator: Operator,
+    webhook_id: WebhookId,
+    wish: Annotated[Rotation, Depends(taken(Rotation))],
 ) -> Response:
     """Sign with a new secret, told this once; the old one signs along for a while."""
     client, keys = deployment.store.client, deployment.store.keys
@@ -231,9 +251,17 @@ def rotate_webhook(
 
 
 @router.post(
-    "/{webhook_id}/test", response_model=None, responses={200: {"model": AttemptShown}, **problems(404)}
+    "/{webhook_id}/test",
+    response_model=None,
+    responses={200: {"model": AttemptShown}, **BODY_PROBLEMS, **problems(404)},
+    openapi_extra=takes_model(Trial),
 )
-def try_webhook(deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: Trial) -> Response:
+def try_webhook(
+    deployment: Deployment,
+    operator: Operator,
+    webhook_id: WebhookId,
+    wish: Annotated[Trial, Depends(taken(Trial))],
+) -> Response:
     """Make one attempt now with a test event; `error` says how it failed."""
     from interlock.workers.delivery import test_endpoint
 
@@ -274,9 +302,15 @@ def list_deliveries(
 @router.post(
     "/{webhook_id}/redeliver",
     response_model=None,
-    responses={200: {"model": Requested}, **problems(400, 404, 409)},
+    responses={200: {"model": Requested}, **BODY_PROBLEMS, **problems(404, 409)},
+    openapi_extra=takes_model(Again),
 )
-def redeliver(deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: Again) -> Response:
+def redeliver(
+    deployment: Deployment,
+    operator: Operator,
+    webhook_id: WebhookId,
+    wish: Annotated[Again, Depends(taken(Again))],
+) -> Response:
     """Send again: one delivery, those of a status, what was missed since, or else all that is dead or cancelled."""
     if sum(one is not None for one in (wish.delivery, wish.status, wish.since)) > 1:
         raise Problem(400, "contradiction", "Name a delivery, or a status, or since: not two of them.")
@@ -324,9 +358,6 @@ def _told() -> Iterator[None]:
         raise Problem(422, "invalid_webhook", f"{error}.") from None
     except (SubscriptionUnreadable, subscriptions.WebhooksUnreadable) as error:
         raise Problem(500, "foreign_data", f"{error}.") from None
-    except KEY_FAULTS:
-        message = "The gateway has not the deployment's secret key. Set it, then try again."
-        raise Problem(503, "secret_key", message, headers={"Retry-After": "5"}) from None
 
 
 def _keys(one: Subscription, secret: str) -> dict[str, Any]:
