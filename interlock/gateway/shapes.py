@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from interlock.engine.audit import Action
 from interlock.engine.messages import Command
 
 
@@ -143,16 +144,16 @@ class ChartText(BaseModel):
     source: str = Field(description="The YAML.")
 
 
-class Principal(BaseModel):
-    id: str
-    kind: str
+class Doer(BaseModel):
+    id: str = Field(description="A principal's, or USER@HOST at the command line.")
+    kind: str = Field(description="A principal's, or `cli`.")
     tenant: str
 
 
 class DeedShown(BaseModel):
     at: str = Field(json_schema_extra={"format": "date-time"})
-    actor: Principal
-    action: str = Field(description="`webhook.added`, `dead_letter.retried`, ...")
+    actor: Doer
+    action: Action
     target: str
     details: dict[str, Any]
 

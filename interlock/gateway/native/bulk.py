@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from interlock.engine.audit import Action
 from interlock.engine.messages import MAX_ID_LENGTH, MAX_KEY_LENGTH
 from interlock.engine.tokens import Principal
 from interlock.gateway.answers import answer, problems
@@ -85,7 +86,7 @@ async def send_to_many(
     if not wish.dry_run:
         target = f"{wish.machine} {wish.name}"
         await run_in_threadpool(
-            lambda: write_down(deployment, principal, "bulk.sent", target, **dict(counted))
+            lambda: write_down(deployment, principal, Action.BULK_SENT, target, **dict(counted))
         )
     return answer({"dry_run": wish.dry_run, "counts": dict(counted), "instances": outcomes})
 

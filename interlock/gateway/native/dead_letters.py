@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 
 from interlock.engine import dead_letters
+from interlock.engine.audit import Action
 from interlock.engine.chart import Chart
 from interlock.engine.errors import ChartError
 from interlock.gateway.answers import answer, problems
@@ -49,7 +50,7 @@ def retry_letter(deployment: Deployment, operator: Operator, letter_id: LetterId
     """Publish its command again, under a new id, and throw the letter away."""
     with _told():
         command_id = dead_letters.retry(deployment.store, letter_id, deployment.sealer)
-    write_down(deployment, operator, "dead_letter.retried", letter_id, command=command_id)
+    write_down(deployment, operator, Action.DEAD_LETTER_RETRIED, letter_id, command=command_id)
     return answer({"letter_id": letter_id, "command": command_id}, 202)
 
 
@@ -58,7 +59,7 @@ def discard_letter(deployment: Deployment, operator: Operator, letter_id: Letter
     """Throw it away."""
     with _told():
         dead_letters.discard(deployment.store, letter_id)
-    write_down(deployment, operator, "dead_letter.discarded", letter_id)
+    write_down(deployment, operator, Action.DEAD_LETTER_DISCARDED, letter_id)
     return Response(status_code=204)
 
 

@@ -19,6 +19,7 @@ from interlock.engine import (
     webhook_statistics,
 )
 from interlock.engine.addresses import UrlRefused
+from interlock.engine.audit import Action, origin_of
 from interlock.engine.breaker import HEALTHY
 from interlock.engine.delivery_log import DeliveryStatus
 from interlock.engine.shared_secrets import SharedSecretInvalid
@@ -130,7 +131,9 @@ def add_webhook(
             secret=secret,
             **options,
         )
-    write_down(deployment, operator, "webhook.added", made.id, url=wish.url, profile=wish.profile)
+    write_down(
+        deployment, operator, Action.WEBHOOK_ADDED, made.id, origin=origin_of(made.url), profile=made.profile
+    )
     return answer(_keys(made, secret), 201, {"Location": f"/interlock/v1/webhooks/{made.id}"})
 
 
@@ -193,7 +196,7 @@ def update_webhook(
     client, keys = deployment.store.client, deployment.store.keys
     with _told():
         changed = subscription_changes.update(client, keys, deployment.settings, webhook_id, update)
-    write_down(deployment, operator, "webhook.updated", webhook_id, changed=update.named)
+    write_down(deployment, operator, Action.WEBHOOK_UPDATED, webhook_id, changed=update.named)
     return answer(changed.shown())
 
 
@@ -202,7 +205,7 @@ def remove_webhook(deployment: Deployment, operator: Operator, webhook_id: Webho
     """End a subscription; what is still to be delivered is cancelled."""
     with _told():
         subscriptions.remove(deployment.store.client, deployment.store.keys, webhook_id)
-    write_down(deployment, operator, "webhook.removed", webhook_id)
+    write_down(deployment, operator, Action.WEBHOOK_REMOVED, webhook_id)
     return Response(status_code=204)
 
 
@@ -213,7 +216,7 @@ def enable_webhook(deployment: Deployment, operator: Operator, webhook_id: Webho
     """Deliver to it again, events from now on."""
     with _told():
         changed = subscriptions.enable(deployment.store.client, deployment.store.keys, webhook_id)
-    write_down(deployment, operator, "webhook.enabled", webhook_id)
+    write_down(deployment, operator, Action.WEBHOOK_ENABLED, webhook_id)
     return answer(changed.shown())
 
 
@@ -224,7 +227,7 @@ def disable_webhook(deployment: Deployment, operator: Operator, webhook_id: Webh
     """Deliver nothing more to it; what is still to be delivered is cancelled."""
     with _told():
         changed = subscriptions.disable(deployment.store.client, deployment.store.keys, webhook_id)
-    write_down(deployment, operator, "webhook.disabled", webhook_id)
+    write_down(deployment, operator, Action.WEBHOOK_DISABLED, webhook_id)
     return answer(changed.shown())
 
 
@@ -246,7 +249,7 @@ def rotate_webhook(
         changed, secret = subscription_changes.rotate(
             client, keys, deployment.settings, webhook_id, wish.grace_seconds
         )
-    write_down(deployment, operator, "webhook.rotated", webhook_id, grace_seconds=wish.grace_seconds)
+    write_down(deployment, operator, Action.WEBHOOK_ROTATED, webhook_id, grace_seconds=wish.grace_seconds)
     return answer(_keys(changed, secret))
 
 
@@ -271,7 +274,7 @@ def try_webhook(
             attempt = test_endpoint(deployment.settings, found, wish.set).shown()
     except TrialInvalid as error:
         raise Problem(422, "invalid_trial", f"set: {error}.") from None
-    write_down(deployment, operator, "webhook.tested", webhook_id)
+    write_down(deployment, operator, Action.WEBHOOK_TESTED, webhook_id)
     return answer(attempt)
 
 
@@ -336,7 +339,7 @@ def redeliver(
         raise Problem(409, "refused", f"{error}.") from None
     except OverflowError:
         raise Problem(422, "invalid_time", "The time lies too far away. Name another.") from None
-    write_down(deployment, operator, "webhook.redelivered", webhook_id, requested=count)
+    write_down(deployment, operator, Action.WEBHOOK_REDELIVERED, webhook_id, requested=count)
     return answer({"id": webhook_id, "requested": count})
 
 
