@@ -297,6 +297,8 @@ def test_many_get_one_command_after_it_was_tried(gateway: Gateway) -> None:
     again = send(gateway.admin, "POST", "bulk", {**wish, "dry_run": False, "id": "b1"}).body
     assert again["counts"] == {"applied": 3, "refused": 1}
     assert read(gateway.admin, "parcel/bulk-1")["version"] == 2
+    unknown = send(gateway.admin, "POST", "bulk", {**wish, "machine": "parcle"})
+    assert (unknown.status, unknown.is_problem, unknown.body["code"]) == (404, True, "unknown_machine")
     named = {"machine": "parcel", "name": "deliver", "keys": ["bulk-1", "bulk-none"], "dry_run": False}
     outcome = send(gateway.admin, "POST", "bulk", named).body["instances"]
     assert [(one["key"], one["status"]) for one in outcome] == [

@@ -19,6 +19,7 @@ from interlock.gateway.callers import Caller
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.native.auditing import write_down
 from interlock.gateway.native.bodies import BODY_PROBLEMS, taken, takes_model
+from interlock.gateway.native.charts import chart_of
 from interlock.gateway.native.explaining import tried
 from interlock.gateway.permissions import may_read, readable_sources
 from interlock.gateway.problems import Problem
@@ -69,6 +70,7 @@ async def send_to_many(
     """
     if wish.keys is not None and (wish.states or wish.where):
         raise Problem(400, "contradiction", "Name keys, or states and where: not both.")
+    await run_in_threadpool(chart_of, deployment, wish.machine)
     keys = (
         list(dict.fromkeys(wish.keys))
         if wish.keys is not None
