@@ -1,6 +1,6 @@
 """What the gateway itself says no to, as RFC 9457 problems (``application/problem+json``).
 
-A refusal by the engine is no problem but a result: it is answered as it comes, with a fitting status.
+Where the answer is a result (``POST /commands``), so is a refusal by the engine: it is answered as it comes.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ class Gateway:
     client: redis.Redis
     environ: dict[str, str]
     admin: Client
-    signs: Ed25519PrivateKey
+    signs: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     def with_token(self, kind: str, **wish: Any) -> Client:
         return Client(self.url, tokens.create(self.client, KEYS, kind, **wish)["token"])
