@@ -1,13 +1,12 @@
 """Genesys Web Services' API at ``/genesys/api/v2``."""
 
-from fastapi import APIRouter
-
 from interlock.gateway.dialects.genesys import interactions, notifications, operations, session, workbins
 from interlock.gateway.dialects.genesys.errors import envelope
+from interlock.gateway.routers import ApiRouter
 
 PREFIXES = ("/genesys/api/v2",)
 
-router = APIRouter(prefix="/genesys/api/v2", tags=["genesys"])
+router = ApiRouter(*PREFIXES, prefix=PREFIXES[0], tags=["genesys"])
 for _part in (session, interactions, operations, workbins, notifications):
     router.include_router(_part.router)
 
