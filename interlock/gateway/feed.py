@@ -96,10 +96,10 @@ class Listening:
 
     def tell(self, one: Announced) -> None:
         """Have it wait for the listener, who is cut off where that is too much; from then on nothing more waits."""
-        if (
-            self._cut_off or one.entry <= self.place[one.partition]
-        ):  # a place of another gateway's that was ahead
+        if self._cut_off:
             return
+        if one.entry <= self.place[one.partition]:
+            return  # the place is one of another gateway's, which was ahead of this one
         if len(self._waiting) >= MAX_AHEAD or self._bytes_ahead + len(one.body) > MAX_BYTES_AHEAD:
             self._cut_off = True
         else:
@@ -157,9 +157,9 @@ class Feed:
                 listening.earlier = self._since(listening, ends, wants)
             yield listening
         finally:
+            del self._listeners[id(listening)]
             if listening.earlier is not None:
                 await listening.earlier.aclose()
-            del self._listeners[id(listening)]
             if not self._listeners:
                 await self._stop()
 

@@ -19,6 +19,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from interlock.engine.addresses import host_name
 from interlock.engine.audit import origin_of
 from interlock.engine.errors import InterlockError
 from interlock.engine.ingress import read_object
@@ -178,7 +179,7 @@ def from_url(settings: Settings, url: str) -> KeySet:
         host = scheme = None
     if not host or not (scheme == "https" or (scheme == "http" and host in _LOOPBACK)):
         raise KeySetInvalid("it must begin with https:// and name a host")
-    allowed = settings.model_copy(update={"webhook_allow_hosts": (host,)})
+    allowed = settings.model_copy(update={"webhook_allow_hosts": (host_name(host),)})
 
     async def read() -> bytes:
         # Imported where it is needed: its HTTP client would make every gateway start later.

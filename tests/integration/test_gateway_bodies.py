@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from interlock.engine.errors import ErrorClass
+from interlock.engine.messages import Error, Result, Status
 from tests.integration.asgi import in_gateway, send
 from tests.integration.gateway_setup import Gateway
 from tests.integration.http_client import Answer, Client
@@ -62,6 +64,29 @@ def test_a_body_that_says_nothing_may_be_left_out(gateway: Gateway) -> None:
         assert (again.status, again.body["requested"]) == (200, 0)
     finally:
         assert gateway.admin.send("DELETE", f"/interlock/v1/webhooks/{added}").status == 204
+
+
+def test_who_is_refused_because_too_much_waits_is_told_when_to_come_again(gateway: Gateway) -> None:
+    bearer = {"authorization": f"Bearer {gateway.admin.token}"}
+    busy = Error(ErrorClass.TOO_BUSY, "backlog", "Too much waits.")
+
+    async def refuse(body, _wait):  # type: ignore[no-untyped-def]
+        return Result(body["id"], Status.REFUSED, "queue", "busy", None, None, [], busy).as_dict()
+
+    async def act(app, deployment):  # type: ignore[no-untyped-def]
+        deployment.commands.request = refuse
+        command = b'{"machine": "queue", "key": "busy", "name": "define"}'
+        sent = await send(app, "POST", "/interlock/v1/commands?wait=1", command, **bearer)
+        return sent, await send(app, "PUT", "/interlock/v1/queues/busy", b"{}", **bearer)
+
+    sent, put = in_gateway(gateway, act)
+    assert (sent.status, sent.body["error"]["code"], put.status, put.body["code"]) == (
+        503,
+        "backlog",
+        503,
+        "backlog",
+    )
+    assert [one.headers.get("retry-after") for one in (sent, put)] == ["2", "2"]
 
 
 def test_a_gateway_without_the_secret_key_says_so_in_the_same_words_everywhere(gateway: Gateway) -> None:

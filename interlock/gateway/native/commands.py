@@ -12,7 +12,15 @@ from pydantic import BeforeValidator
 from interlock.engine.errors import CommandRefused
 from interlock.engine.messages import MAX_ID_LENGTH
 from interlock.engine.tokens import Principal
-from interlock.gateway.answers import HTTP_STATUS, answer, decoded, problems, results, status_of
+from interlock.gateway.answers import (
+    HTTP_STATUS,
+    answer,
+    decoded,
+    problems,
+    results,
+    retry_headers,
+    status_of,
+)
 from interlock.gateway.asking import send
 from interlock.gateway.callers import SECURITY, Reader, caller_of, check_readable
 from interlock.gateway.deployment import Deployment, ServedDeployment
@@ -68,7 +76,8 @@ async def send_command(request: Request) -> Response:
     if result is None:
         headers = {"Location": f"{request.url.path}/{quote(command_id, safe='')}"}
         return answer({"id": command_id, "status": "pending"}, 202, headers)
-    return answer(shown_result(result), status_of(result))
+    status = status_of(result)
+    return answer(shown_result(result), status, retry_headers(status))
 
 
 def _wait(text: str) -> float:
@@ -97,7 +106,8 @@ async def _sent(
 
 def _refused(refusal: CommandRefused) -> Problem:
     facts: dict[str, Any] = {"class": refusal.error_class, "details": refusal.details}
-    return Problem(HTTP_STATUS[refusal.error_class], refusal.code, refusal.message, **facts)
+    status = HTTP_STATUS[refusal.error_class]
+    return Problem(status, refusal.code, refusal.message, headers=retry_headers(status), **facts)
 
 
 async def _read(request: Request) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator
 
 from interlock.engine.messages import MAX_KEY_LENGTH
 from interlock.engine.tokens import Principal
-from interlock.gateway.answers import answer, decoded, problems, status_of
+from interlock.gateway.answers import answer, decoded, problems, retry_headers, status_of
 from interlock.gateway.asking import ask
 from interlock.gateway.callers import Caller, Reader
 from interlock.gateway.deployment import Deployment, ServedDeployment
@@ -138,8 +138,9 @@ async def _defined(
     )
     error = result["error"]
     if error is not None:
+        status = status_of(result)
         facts = {"class": error["class"], "details": error["details"]}
-        raise Problem(status_of(result), error["code"], error["message"], **facts)
+        raise Problem(status, error["code"], error["message"], headers=retry_headers(status), **facts)
     made = await read(deployment, principal, machine, key)
     if made is None:
         raise Problem(404, "not_found", f"There is no instance {machine}/{key} any more.")
