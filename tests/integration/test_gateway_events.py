@@ -44,21 +44,24 @@ class Stream:
 
 
 @contextmanager
-def listening(client: Client, query: str = "", **headers: str) -> Iterator[Stream]:
+def asked(client: Client, query: str = "", **headers: str) -> Iterator[http.client.HTTPResponse]:
     place = urlsplit(client.url)
     assert place.hostname
     connection = http.client.HTTPConnection(place.hostname, place.port, timeout=20)
     sent = {"authorization": f"Bearer {client.token}"} | {k.replace("_", "-"): v for k, v in headers.items()}
     try:
         connection.request("GET", f"/interlock/v1/events{query}", headers=sent)
-        answer = connection.getresponse()
-        assert (answer.status, answer.getheader("content-type")) == (
-            200,
-            "text/event-stream; charset=utf-8",
-        )
-        yield Stream(answer)
+        yield connection.getresponse()
     finally:
         connection.close()
+
+
+@contextmanager
+def listening(client: Client, query: str = "", **headers: str) -> Iterator[Stream]:
+    with asked(client, query, **headers) as answer:
+        told = answer.status, answer.getheader("content-type")
+        assert told == (200, "text/event-stream; charset=utf-8")
+        yield Stream(answer)
 
 
 def post(client: Client, key: str, **data: Any) -> None:
@@ -206,10 +209,11 @@ def test_who_was_away_for_too_long_is_told_that_events_are_gone(gateway: Gateway
         seen = [again.next()["id"] for _ in range(40)]
     for number in range(KEYS.partitions):
         gateway.client.xtrim(KEYS.partition(number).outbox, maxlen=1, approximate=False)
-    lost = gateway.admin.get("/interlock/v1/events", last_event_id=begun)
-    assert (lost.status, lost.is_problem, lost.body["code"]) == (410, True, "place_lost")
     later = begun.replace(begun.split(".")[0], "f" * 12, 1)
-    assert gateway.admin.get("/interlock/v1/events", last_event_id=later).status == 410
+    for place in (begun, later):
+        with asked(gateway.admin, last_event_id=place) as lost:
+            assert (lost.status, lost.getheader("content-type")) == (410, "application/problem+json")
+            assert orjson.loads(lost.read())["code"] == "place_lost"
     with listening(gateway.admin, "?machine=parcel&key=gone-last", last_event_id=seen[-1]) as known:
         post(gateway.admin, "gone-last")
         assert known.event()[1] == "gone-last"

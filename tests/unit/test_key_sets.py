@@ -104,8 +104,9 @@ def test_who_comes_with_a_known_key_never_waits_for_the_provider() -> None:
         await keys.key("old", "EdDSA")
         provider.now += PACE.fresh
         provider.open.clear()
-        assert await keys.key("old", "EdDSA") is not None
-        assert await keys.key("old", "EdDSA") is not None
+        async with asyncio.timeout(10):
+            assert await keys.key("old", "EdDSA") is not None
+            assert await keys.key("old", "EdDSA") is not None
         await asyncio.sleep(0)
         assert provider.reads == 2
         await keys.close()
