@@ -205,8 +205,8 @@ def test_a_release_of_one_of_two_offers_waits_for_the_other_answer() -> None:
 def test_soft_is_for_queues_and_hard_for_people() -> None:
     places = capacity.full_capacity({"chat": {"soft": 1, "hard": 2}})
     load = capacity.booked({}, BOOK | {"key": "A"}, NOW)
-    assert capacity.free_places(places, load) == {"chat": 0}
-    assert not capacity.fits_softly(places, load, [], BOOK)
+    assert capacity.free_places(places, load, []) == {"chat": 0}
+    assert not capacity.fits_softly(places, load, [], [], BOOK)
     assert capacity.fits_hard(places, load, BOOK)
     load |= capacity.booked(load, BOOK | {"key": "B"}, NOW)
     assert not capacity.fits_hard(places, load, BOOK)

@@ -17,9 +17,9 @@ from interlock.gateway.answers import answer, decoded, problems, retry_headers, 
 from interlock.gateway.asking import ask
 from interlock.gateway.callers import Caller, Reader
 from interlock.gateway.deployment import Deployment, ServedDeployment
-from interlock.gateway.native.bodies import BODY_PROBLEMS, json_object
 from interlock.gateway.native.headers import IF_MATCH, expected_version, header_words, idempotency_key
 from interlock.gateway.native.instances import MAX_PAGE, list_instances, read_instance
+from interlock.gateway.native.json_bodies import BODY_PROBLEMS, json_object
 from interlock.gateway.parameters import takes
 from interlock.gateway.problems import Problem
 from interlock.gateway.reading import read
