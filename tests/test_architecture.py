@@ -80,7 +80,10 @@ LIBRARIES = {
     },
     "fastapi": {},
     "starlette": {},
-    "jwt": {"interlock.gateway.jwt_tokens": "the algorithm is given by our key, never by the token"},
+    "jwt": {
+        "interlock.gateway.jwt_tokens": "the algorithm is given by our key, never by the token",
+        "interlock.gateway.key_sets": "reads JSON Web Keys",
+    },
     "uvicorn": {"interlock.gateway.server": "the one that runs it"},
 }
 """Libraries with sharp edges, and the modules that may import them."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from interlock.cli.auditing import write_down
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.instances import AsJson
 from interlock.cli.output import print_facts, print_json, print_table, say
@@ -69,9 +70,13 @@ def show(letter_id: LetterId, as_json: AsJson = False) -> None:
 def retry(letter_id: LetterId, as_json: AsJson = False) -> None:
     """Publish its command again under a new id, and throw the letter away. Made twice, it counts once."""
     from interlock.cli.server import Server
+    from interlock.engine.audit import Action
 
+    server = Server()
     with _told():
-        command_id = Server().retry_letter(letter_id)
+        command_id = server.retry_letter(letter_id)
+    store = server.store
+    write_down(store.client, store.keys, Action.DEAD_LETTER_RETRIED, letter_id, command=command_id)
     if as_json:
         print_json({"letter_id": letter_id, "command": command_id})
         return
@@ -84,9 +89,12 @@ def discard(letter_id: LetterId, as_json: AsJson = False) -> None:
     """Throw it away: its command is never applied."""
     from interlock.cli.server import Server
     from interlock.engine import dead_letters
+    from interlock.engine.audit import Action
 
+    store = Server().store
     with _told():
-        dead_letters.discard(Server().store, letter_id)
+        dead_letters.discard(store, letter_id)
+    write_down(store.client, store.keys, Action.DEAD_LETTER_DISCARDED, letter_id)
     if as_json:
         print_json({"discarded": letter_id})
     else:

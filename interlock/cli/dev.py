@@ -12,7 +12,9 @@ from typing import Any
 
 import structlog
 
+from interlock.cli.auditing import write_down
 from interlock.engine import logs, tokens
+from interlock.engine.audit import Action
 from interlock.engine.clients import connect
 from interlock.engine.embedded import (
     DataDirInUse,
@@ -132,8 +134,11 @@ def _admin_token(settings: Settings) -> str:
     with connect(settings) as client:
         keys = Keys(settings.prefix)
         with contextlib.suppress(tokens.TokenNotFound):
-            tokens.revoke(client, keys, _TOKEN_OF)
-        return tokens.create(client, keys, "admin", id=_TOKEN_OF)["token"]
+            ended = tokens.revoke(client, keys, _TOKEN_OF)
+            write_down(client, keys, Action.TOKEN_REVOKED, _TOKEN_OF, key_ids=ended)
+        made = tokens.create(client, keys, "admin", id=_TOKEN_OF)
+        write_down(client, keys, Action.TOKEN_CREATED, made["key_id"], id=_TOKEN_OF, kind="admin")
+        return made["token"]
 
 
 def _write(path: Path, status: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from interlock.cli.auditing import write_down
 from interlock.cli.chart_versions import registered_chart
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.instances import AsJson
@@ -44,6 +45,7 @@ def migrate(
     wrong, 1 no answer in time (run it again).
     """
     from interlock.cli.server import Server
+    from interlock.engine.audit import Action
     from interlock.statecharts.moves import Outcome, apply_moves, survey, survey_undo
 
     if undo and mapping is not None:
@@ -60,6 +62,8 @@ def migrate(
     outcome = Outcome()
     if not (dry_run or found.problems):
         outcome = apply_moves(store, machine, found.moves, patience)
+        told = {"undo": undo, "moved": outcome.moved, "unanswered": outcome.unanswered}
+        write_down(store.client, store.keys, Action.INSTANCES_MIGRATED, f"{machine}@{to}", **told)
     problems = found.problems or outcome.refused
     report = {
         "machine": machine,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from interlock.cli.auditing import write_down
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.instances import AsJson
 from interlock.cli.output import print_facts, print_json, say
@@ -26,6 +27,7 @@ def reindex(
     It may run beside workers: it takes each partition for moments only. It can be run again at any time.
     """
     from interlock.cli.server import Server
+    from interlock.engine.audit import Action
     from interlock.engine.errors import LeaseLost
     from interlock.workers.reindex import PartitionBusy, Reindex
 
@@ -34,6 +36,9 @@ def reindex(
         found = Reindex(server.store, server.registered_chart, repair=not check).run()
     except (PartitionBusy, LeaseLost) as error:
         raise CliError(Exit.FAILED, f"{error}. What was corrected stays; run it again.") from None
+    if not check:
+        told = {"missing": found.missing, "stale": found.stale, "rows": found.rows}
+        write_down(server.store.client, server.store.keys, Action.INDEXES_CORRECTED, "instances", **told)
     if as_json:
         print_json({**asdict(found), "repaired": not check})
     else:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from interlock.cli.auditing import write_down
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.inputs import settings
 from interlock.cli.instances import AsJson
@@ -43,6 +44,7 @@ def create(
 ) -> None:
     """Make a token. Prints it with its key id and secret, this once."""
     from interlock.engine import tokens
+    from interlock.engine.audit import Action
 
     if kind not in tokens.KINDS:
         raise CliError(Exit.USAGE, f"--kind {kind}: there is no such kind. Use {', '.join(tokens.KINDS)}.")
@@ -51,6 +53,8 @@ def create(
         made = tokens.create(client, keys, kind, id=id_, tenant=tenant, permissions=permission or ())
     except tokens.TokenInvalid as error:
         raise CliError(Exit.INVALID, str(error)) from None
+    told = {"id": made["id"], "kind": kind, "tenant": tenant, "permissions": permission or []}
+    write_down(client, keys, Action.TOKEN_CREATED, made["key_id"], **told)
     if as_json:
         print_json(made)
     else:
@@ -86,12 +90,14 @@ def revoke(
 ) -> None:
     """End a token, or all tokens of one principal, at once."""
     from interlock.engine import tokens
+    from interlock.engine.audit import Action
 
     client, keys = _open()
     try:
         ended = tokens.revoke(client, keys, name)
     except tokens.TokenNotFound as error:
         raise CliError(Exit.NOT_FOUND, f"{error}.") from None
+    write_down(client, keys, Action.TOKEN_REVOKED, name, key_ids=ended)
     if as_json:
         print_json({"revoked": ended})
     else:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from interlock.cli import webhook_changes, webhook_deliveries
+from interlock.cli.auditing import write_down
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.instances import AsJson
 from interlock.cli.output import print_facts, print_json, print_table, say
@@ -73,6 +74,7 @@ def add(
     """Subscribe a URL. Prints its id and its secret, which is never shown again."""
     from interlock.engine import subscriptions
     from interlock.engine.addresses import UrlRefused
+    from interlock.engine.audit import Action, origin_of
     from interlock.engine.shared_secrets import SharedSecretInvalid
     from interlock.engine.signing import SecretInvalid
     from interlock.workers.verification import EndpointUnverified
@@ -102,6 +104,8 @@ def add(
         raise CliError(Exit.INVALID, str(error)) from None
     except EndpointUnverified as error:
         raise CliError(Exit.FAILED, str(error)) from None
+    told = {"origin": origin_of(subscription.url), "profile": subscription.profile}
+    write_down(store.client, store.keys, Action.WEBHOOK_ADDED, subscription.id, **told)
     print_keys(subscription, secret, as_json)
 
 
@@ -136,12 +140,14 @@ def list_(as_json: AsJson = False) -> None:
 
 def _change(action: str, webhook_id: str, as_json: bool) -> None:
     from interlock.engine import subscriptions
+    from interlock.engine.audit import Action
 
     store, _ = _open()
     try:
         changed = getattr(subscriptions, action)(store.client, store.keys, webhook_id)
     except subscriptions.SubscriptionNotFound as error:
         raise CliError(Exit.NOT_FOUND, str(error)) from None
+    write_down(store.client, store.keys, Action(f"webhook.{action}d"), webhook_id)
     if as_json:
         print_json(changed.shown() if changed else {"id": webhook_id})
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlock.cli.auditing import write_down
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.instances import AsJson
 from interlock.cli.output import print_json, say
@@ -70,6 +71,7 @@ def update(
     as_json: AsJson = False,
 ) -> None:
     """Change what is named; its id, its secret and what waits for it stay. --events, --machine, --states replace."""
+    from interlock.engine.audit import Action
     from interlock.engine.subscription_changes import Update
     from interlock.engine.subscription_changes import update as change
 
@@ -97,6 +99,7 @@ def update(
     with _refusals():
         seen = _asked_again(used, before, wish, verify_token)
         changed = change(store.client, store.keys, used, webhook_id, wish, seen=seen)
+    write_down(store.client, store.keys, Action.WEBHOOK_UPDATED, webhook_id, changed=wish.named)
     if as_json:
         print_json(changed.shown())
     else:
@@ -114,6 +117,7 @@ def rotate(
 ) -> None:
     """Sign with a new secret, which is printed once; the old one signs along for a while."""
     from interlock.engine import durations
+    from interlock.engine.audit import Action
     from interlock.engine.subscription_changes import rotate as renew
 
     try:
@@ -129,6 +133,8 @@ def rotate(
         changed, told = renew(
             store.client, store.keys, used, webhook_id, grace_seconds, secret=secret, seen=seen
         )
+    details = {"grace_seconds": grace_seconds}
+    write_down(store.client, store.keys, Action.WEBHOOK_ROTATED, webhook_id, **details)
     print_keys(changed, told, as_json)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from interlock.cli.auditing import write_down
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.inputs import settings
 from interlock.cli.instances import AsJson
@@ -65,6 +66,7 @@ def test(
     as_json: AsJson = False,
 ) -> None:
     """Make one attempt now with a test event. Exit code 1 where it is refused or fails."""
+    from interlock.engine.audit import Action
     from interlock.engine.trial_event import TrialInvalid
     from interlock.workers.delivery import test_endpoint
 
@@ -74,6 +76,7 @@ def test(
         attempt = test_endpoint(used, subscription, changes or ()).shown()
     except TrialInvalid as error:
         raise CliError(Exit.INVALID, f"--set: {error}") from None
+    write_down(store.client, store.keys, Action.WEBHOOK_TESTED, webhook_id)
     if as_json:
         print_json(attempt)
     else:
@@ -130,6 +133,7 @@ def redeliver(
     Without any of these: all that is dead or cancelled.
     """
     from interlock.engine import redelivery
+    from interlock.engine.audit import Action
 
     if (delivery is not None) + (status is not None) + (since is not None) > 1:
         raise CliError(Exit.USAGE, "Name one delivery, or a --status, or a time --since: not two of them.")
@@ -153,6 +157,7 @@ def redeliver(
         raise CliError(Exit.NOT_FOUND, str(error)) from None
     except redelivery.RedeliveryRefused as error:
         raise CliError(Exit.REFUSED, str(error)) from None
+    write_down(client, keys, Action.WEBHOOK_REDELIVERED, webhook_id, requested=count)
     if as_json:
         print_json({"id": webhook_id, "requested": count})
     else:

@@ -22,7 +22,7 @@ Shared by all (prefix ``interlock``):
 ``<prefix>:webhooks``           hash    ``<webhook id>`` = the subscription's JSON, secret encrypted. CLI, HTTP
 ``<prefix>:tokens``             hash    ``<key id>`` = a token's JSON, its secret hashed. CLI, ``interlock dev``
 ``<prefix>:audit``              stream  ``deed`` = JSON {at, actor, action, target, details}: what was done beside
-                                        commands; the newest. CLI, HTTP
+                                        commands; the newest. CLI, HTTP, workers
 ``<prefix>:invoke:wake``        string  an invoke job is on its way; expires. Whoever enqueues it
 ``<prefix>:deliver:wake``       string  a deliver job is on its way; expires. Whoever enqueues it
 ``<prefix>:webhook:<id>:health``  string  JSON of an endpoint that fails: how often, since when, until when its

@@ -119,8 +119,17 @@ class Settings(BaseSettings):
         default=None,
         description="PEM file with the public key of whoever signs JWTs: RSA (RS256) or Ed25519 (EdDSA).",
     )
+    jwt_jwks_file: Path | None = Field(
+        default=None,
+        description="JSON Web Key Set with the public keys of whoever signs JWTs; it may change while we run.",
+    )
+    jwt_jwks_url: str | None = Field(
+        default=None,
+        max_length=4096,
+        description="The same at a URL, https: the `jwks_uri` of an identity provider; keys are chosen by `kid`.",
+    )
     jwt_audience: str | None = Field(
-        default=None, description="The `aud` that a JWT must have; to be set with either of the keys."
+        default=None, description="The `aud` that a JWT must have; to be set with any of the keys."
     )
     jwt_issuer: str | None = Field(
         default=None, description="The `iss` that a JWT must have, where one is set."

@@ -224,15 +224,16 @@ class Store:
         raw = cast(dict[bytes, bytes], self.client.hgetall(self.keys.counters))
         return {name.decode(): int(value) for name, value in raw.items()}
 
-    def register_chart(self, chart: Chart) -> None:
-        """Make a chart known to all processes. Raises ChartConflict: one version has one text."""
+    def register_chart(self, chart: Chart) -> bool:
+        """Make a chart known to all processes; whether it was not. Raises ChartConflict: one version has one text."""
         field = f"{chart.id}@{chart.version}"
         if self.client.hsetnx(self.keys.charts, field, chart.source):
-            return
+            return True
         if self.client.hget(self.keys.charts, field) != chart.source.encode():
             raise ChartConflict(
                 f"{chart.mark.file}: {field} is registered with another text; raise its version, or restore that text"
             )
+        return False
 
     def registered_charts(self) -> int:
         """How many charts' versions are registered. None is ever changed, so a new one shows here."""

@@ -34,6 +34,8 @@ HTTP_STATUS = {
 }
 """What a refusal of each class is in HTTP. `guard_error`: the chart is at fault, not the request."""
 
+_RETRY_SECONDS = "2"
+
 
 def answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """JSON."""
@@ -44,6 +46,11 @@ def status_of(result: dict[str, Any]) -> int:
     """The HTTP status that says what a result says."""
     error = result.get("error")
     return 200 if error is None else HTTP_STATUS.get(error["class"], 500)
+
+
+def retry_headers(status: int | None) -> dict[str, str] | None:
+    """The headers of a refusal: of a 503, when to try again."""
+    return {"Retry-After": _RETRY_SECONDS} if status == 503 else None
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -7,14 +7,12 @@ from typing import Any
 
 import orjson
 import redis
-import structlog
 import uuid_utils
 from starlette.concurrency import run_in_threadpool
 
 from interlock.engine.errors import CommandRefused
 from interlock.engine.ingress import parse_command
 from interlock.engine.messages import Error, Result, Status
-from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.tokens import Principal
 from interlock.gateway.deployment import ServedDeployment
 from interlock.gateway.problems import Problem, unreachable
@@ -22,8 +20,6 @@ from interlock.gateway.tenants import idempotent_id, key_for, shown_result
 
 DIALECT_WAIT = 5.0
 """Seconds that a vendor's client is let wait for the answer to a command."""
-
-log = structlog.get_logger()
 
 
 class NotAnswered(Problem):
@@ -126,12 +122,6 @@ async def _sealed(deployment: ServedDeployment, body: dict[str, Any]) -> dict[st
 def _seal(deployment: ServedDeployment, body: dict[str, Any]) -> dict[str, Any]:
     try:
         data = deployment.sealer(body["machine"], body["key"], body["name"], body["data"])
-    except KEY_FAULTS as fault:
-        log.error("secret_key_unusable", reason=str(fault))
-        message = (
-            "The gateway has not the deployment's secret key; its log says which setting. Try again later."
-        )
-        raise Problem(503, "secret_key", message, headers={"Retry-After": "5"}) from None
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise unreachable(id=body["id"]) from error
     return {**body, "data": data}

@@ -16,6 +16,7 @@ from interlock.engine.tenancy import DEFAULT_TENANT
 from interlock.engine.tokens import Principal
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.jwt_tokens import JwtRefused
+from interlock.gateway.key_sets import KeySetUnavailable
 from interlock.gateway.permissions import EVERY_SOURCE, READ_ALL, may_read, reads_something
 from interlock.gateway.problems import Problem, too_many_requests, unauthorized
 
@@ -58,9 +59,12 @@ async def _principal(deployment: ServedDeployment, header: str) -> Principal:
     token = _bearer_of(header)
     if deployment.jwt.enabled and token.count(".") == 2:
         try:
-            return deployment.jwt.principal(token)
+            return await deployment.jwt.principal(token)
         except JwtRefused as refusal:
             raise unauthorized(f"This JWT is not taken: {refusal}.") from None
+        except KeySetUnavailable:
+            message = "The keys of the identity provider cannot be read now. Try again."
+            raise Problem(503, "keys_unavailable", message, headers={"Retry-After": "10"}) from None
     credentials = _credentials(header)
     if credentials is None:
         raise unauthorized(

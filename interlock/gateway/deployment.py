@@ -76,6 +76,7 @@ class ServedDeployment:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self.jwt.close()
         await self.feed.close()
         await self.commands.close()
         await self.batcher.close()

@@ -1,14 +1,16 @@
 """Events as they are announced, for whoever listens over HTTP: one reader of the outboxes for all of them.
 
 A place in the feed is a position in every partition's outbox. Who names an earlier place gets first what came
-since then, and goes on with the rest without a gap and without anything twice.
+since then, page by page, and goes on with the rest without a gap and without anything twice. What waits for a
+listener is bounded, in events and in bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,8 +24,11 @@ from interlock.gateway.batching import ended
 
 _BLOCK_MS = 1000
 _READ_EVENTS = 200
-_AHEAD = 1000
-"""Events that may wait for a listener; one that is slower is cut off, and may begin again where it was."""
+_PAGE_EVENTS = 50
+"""Of a partition's past, so many are held at a time."""
+MAX_AHEAD = 1000
+MAX_BYTES_AHEAD = 8 * 2**20
+"""So much may wait for a listener; one that is slower is cut off, and may begin again where it was."""
 _RETRY_SECONDS = 0.5
 _START = (0, 0)
 _MAX_PART = 2**63
@@ -36,6 +41,11 @@ log = structlog.get_logger()
 
 class PlaceInvalid(ValueError):
     """This names no place in the feed. Begin without one."""
+
+
+class PlaceLost(Exception):
+    """What came behind this place is kept no more, or the place is of another deployment. Look at how things stand
+    now, then begin without one."""
 
 
 class TooSlow(Exception):
@@ -54,24 +64,53 @@ class Announced:
 
 @dataclass(slots=True)
 class Listening:
-    """One listener's way through the feed. ``place``: how far it has come."""
+    """One listener's way through the feed. ``place``: how far it has come; ``earlier``: what was before it listened."""
 
     place: list[Entry]
-    waiting: asyncio.Queue[Announced] = field(default_factory=lambda: asyncio.Queue(_AHEAD))
-    earlier: list[Announced] = field(default_factory=list)
-    cut_off: bool = False
+    earlier: AsyncGenerator[Announced, None] | None = None
+    _waiting: deque[Announced] = field(default_factory=deque)
+    _bytes_ahead: int = 0
+    _told: asyncio.Event = field(default_factory=asyncio.Event)
+    _cut_off: bool = False
 
     async def following(self, timeout_seconds: float) -> Announced | None:
-        """The next event, or None where none came in time. Raises TooSlow."""
-        if self.earlier:
-            return self._passed(self.earlier.pop(0))
-        if self.waiting.empty() and self.cut_off:
-            raise TooSlow
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                return self._passed(await self.waiting.get())
-        except TimeoutError:
+        """The next event, or None where none came in time. Raises TooSlow, and redis.RedisError of what is earlier."""
+        if self.earlier is not None:
+            # Without the timeout: it would end the generator in the middle.
+            one = await anext(self.earlier, None)
+            if one is not None:
+                return self._passed(one)
+            self.earlier = None
+        if not self._waiting:
+            if self._cut_off:
+                raise TooSlow
+            self._told.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_seconds):
+                    await self._told.wait()
+        if not self._waiting:
             return None
+        one = self._waiting.popleft()
+        self._bytes_ahead -= len(one.body)
+        return self._passed(one)
+
+    def tell(self, one: Announced) -> None:
+        """Have it wait for the listener, who is cut off where that is too much; from then on nothing more waits."""
+        if self._cut_off:
+            return
+        if one.entry <= self.place[one.partition]:
+            return  # the place is one of another gateway's, which was ahead of this one
+        if len(self._waiting) >= MAX_AHEAD or self._bytes_ahead + len(one.body) > MAX_BYTES_AHEAD:
+            self._cut_off = True
+        else:
+            self._waiting.append(one)
+            self._bytes_ahead += len(one.body)
+        self._told.set()
+
+    def pass_by(self, one: Announced) -> None:
+        """It is not for the listener, who need not look at it again after a pause. Kept back while more waits."""
+        if self.earlier is None and not self._waiting and not self._cut_off:
+            self.place[one.partition] = max(self.place[one.partition], one.entry)
 
     def _passed(self, one: Announced) -> Announced:
         self.place[one.partition] = one.entry
@@ -100,9 +139,11 @@ class Feed:
     ) -> AsyncIterator[Listening]:
         """Listen to the events that ``wants`` takes, from now on or from behind ``place``.
 
-        ``wants`` must not raise. Raises PlaceInvalid, redis.RedisError.
+        ``wants`` must not raise. Raises PlaceInvalid, PlaceLost, redis.RedisError.
         """
         begin = self._read_place(place) if place is not None else None
+        if begin is not None:
+            await self._check_reached(begin)
         async with self._starting:
             if not self._listeners:
                 await self._stop()
@@ -113,10 +154,12 @@ class Feed:
             self._listeners[id(listening)] = (listening, wants)
         try:
             if begin is not None:
-                listening.earlier = await self._since(begin, ends, wants)
+                listening.earlier = self._since(listening, ends, wants)
             yield listening
         finally:
             del self._listeners[id(listening)]
+            if listening.earlier is not None:
+                await listening.earlier.aclose()
             if not self._listeners:
                 await self._stop()
 
@@ -149,35 +192,75 @@ class Feed:
 
     def _tell(self, one: Announced) -> None:
         for listening, wants in self._listeners.values():
-            if not listening.cut_off and wants(one.event):
-                try:
-                    listening.waiting.put_nowait(one)
-                except asyncio.QueueFull:
-                    listening.cut_off = True
+            if wants(one.event):
+                listening.tell(one)
+            else:
+                listening.pass_by(one)
 
-    async def _newest(self) -> list[Entry]:
+    async def _streams(self) -> list[dict[str, Any] | None]:
+        """What the server tells of each outbox (XINFO STREAM); None where nothing was ever announced."""
         pipeline = self._client.pipeline(transaction=False)
         for outbox in self._outboxes:
-            pipeline.xrevrange(outbox, count=1)
+            pipeline.xinfo_stream(outbox)
         found = await pipeline.execute(raise_on_error=False)
-        return [_entry(one[0][0]) if isinstance(one, list) and one else _START for one in found]
+        return [one if isinstance(one, dict) else None for one in found]
+
+    async def _newest(self) -> list[Entry]:
+        return [_last(stream) for stream in await self._streams()]
+
+    async def _check_reached(self, begin: list[Entry]) -> None:
+        """Raises PlaceLost. Of a partition that was cut behind ``begin``, nobody knows how much is gone."""
+        for after, stream in zip(begin, await self._streams(), strict=True):
+            last = _last(stream)
+            if after > last:
+                raise PlaceLost
+            if stream is None or after == last or stream.get("entries-added") == stream["length"]:
+                continue
+            first = stream["first-entry"]
+            if first is None or after < _entry(first[0]):
+                raise PlaceLost
 
     async def _since(
-        self, begin: list[Entry], ends: list[Entry], wants: Callable[[Mapping[str, Any]], bool]
-    ) -> list[Announced]:
-        """What was announced behind ``begin``, up to ``ends``; in the order of the entries' times."""
-        found: list[Announced] = []
-        for number, (after, end) in enumerate(zip(begin, ends, strict=True)):
-            while after < end:
-                entries: Any = await self._client.xrange(
-                    self._outboxes[number], f"({_text(after)}", _text(end), _READ_EVENTS
-                )
-                announced = (_announced(number, entry_id, fields) for entry_id, fields in entries)
-                found += [one for one in announced if one is not None and wants(one.event)]
-                if len(entries) < _READ_EVENTS:
-                    break
-                after = _entry(entries[-1][0])
-        return sorted(found, key=lambda one: one.entry)
+        self, listening: Listening, ends: list[Entry], wants: Callable[[Mapping[str, Any]], bool]
+    ) -> AsyncGenerator[Announced, None]:
+        """What was announced behind the listener's place, up to ``ends``, where the place is then; in the order of the
+        entries' times."""
+        stretches = enumerate(zip(list(listening.place), ends, strict=True))
+        ways = [self._stretch(number, after, end) for number, (after, end) in stretches]
+        heads: dict[int, Announced] = {}
+
+        async def go_on(number: int) -> None:
+            one = await anext(ways[number], None)
+            if one is not None:
+                heads[number] = one
+
+        try:
+            for number in range(len(ways)):
+                await go_on(number)
+            while heads:
+                number = min(heads, key=lambda one: heads[one].entry)
+                one = heads.pop(number)
+                if wants(one.event):
+                    yield one
+                await go_on(number)
+            listening.place = list(map(max, listening.place, ends))
+        finally:
+            for way in ways:
+                await way.aclose()
+
+    async def _stretch(self, number: int, after: Entry, end: Entry) -> AsyncGenerator[Announced, None]:
+        """What stands in one outbox behind ``after``, up to ``end``."""
+        while after < end:
+            entries: Any = await self._client.xrange(
+                self._outboxes[number], f"({_text(after)}", _text(end), _PAGE_EVENTS
+            )
+            for entry_id, fields in entries:
+                one = _announced(number, entry_id, fields)
+                if one is not None:
+                    yield one
+            if len(entries) < _PAGE_EVENTS:
+                return
+            after = _entry(entries[-1][0])
 
     def _read_place(self, text: str) -> list[Entry]:
         parts = text.split(".")
@@ -195,6 +278,11 @@ def _is_part(part: str) -> bool:
     return len(pieces) <= 2 and all(
         0 < len(piece) < 16 and all(letter in "0123456789abcdef" for letter in piece) for piece in pieces
     )
+
+
+def _last(stream: Mapping[str, Any] | None) -> Entry:
+    """The entry that came last, be it kept or not."""
+    return _START if stream is None else _entry(stream["last-generated-id"])
 
 
 def _entry(entry_id: bytes) -> Entry:

@@ -1,6 +1,7 @@
 """JSON Web Tokens that others sign: a principal by its claims, where the settings name whose signature counts.
 
-The algorithm is given by the settings' key, never by the token: HS256 by a secret, RS256 or EdDSA by a public key.
+The algorithm is given by the key, never by the token: HS256 by a secret, RS256 or EdDSA by a public key, which stands
+in a file or in a key set.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from interlock.engine import tokens
@@ -18,10 +17,12 @@ from interlock.engine.errors import InterlockError
 from interlock.engine.settings import Settings
 from interlock.engine.tenancy import DEFAULT_TENANT
 from interlock.engine.tokens import Principal
+from interlock.gateway import key_sets
+from interlock.gateway.key_sets import MIN_RSA_BITS, KeySet, KeySetInvalid, KeySetUnavailable, algorithm_of
 
 _REQUIRED = ["exp", "sub", "aud"]
 _LEEWAY_SECONDS = 10
-_MIN_RSA_BITS = 2048
+_OF_SETS = ("RS256", "EdDSA")
 
 
 class JwtKeyInvalid(InterlockError):
@@ -44,7 +45,8 @@ class JwtVerifier:
         if settings.jwt_public_key_file is not None:
             algorithm, key = _public_key(settings.jwt_public_key_file)
             self._keys[algorithm] = key
-        if self._keys and not self._audience:
+        self._sets = _key_sets(settings)
+        if self.enabled and not self._audience:
             raise JwtKeyInvalid(
                 "INTERLOCK_JWT_AUDIENCE is not set: name the audience that tokens for this gateway have"
             )
@@ -52,18 +54,27 @@ class JwtVerifier:
     @property
     def enabled(self) -> bool:
         """Whether any such token is believed."""
-        return bool(self._keys)
+        return bool(self._keys or self._sets)
 
-    def principal(self, token: str) -> Principal:
+    async def close(self) -> None:
+        """Read no more key sets."""
+        for one in self._sets:
+            await one.close()
+
+    async def principal(self, token: str) -> Principal:
         """The principal of a token: ``sub`` is its id, and the claims ``kind``, ``tenant`` (the default one where there
-        is none) and ``permissions`` (a list of texts) say the rest. Raises JwtRefused."""
+        is none) and ``permissions`` (a list of texts) say the rest.
+
+        Raises JwtRefused, and KeySetUnavailable where its key may stand in a set that cannot be read.
+        """
         try:
-            algorithm = jwt.get_unverified_header(token).get("alg")
-            if algorithm not in self._keys:
+            header = jwt.get_unverified_header(token)
+            algorithm, kid = header.get("alg"), header.get("kid")
+            if not isinstance(algorithm, str) or algorithm not in self._believed():
                 raise JwtRefused("it is not signed with an algorithm that is believed here")
             claims = jwt.decode(
                 token,
-                self._keys[algorithm],
+                await self._key(algorithm, kid if isinstance(kid, str) else None),
                 algorithms=[algorithm],
                 audience=self._audience,
                 issuer=self._issuer,
@@ -75,6 +86,40 @@ class JwtVerifier:
         except (ValueError, TypeError, RecursionError):  # what a hostile token makes of the decoder
             raise JwtRefused("it cannot be read") from None
         return _principal(claims)
+
+    def _believed(self) -> set[str]:
+        return {*self._keys, *(_OF_SETS if self._sets else ())}
+
+    async def _key(self, algorithm: str, kid: str | None) -> Any:
+        """Raises JwtRefused, KeySetUnavailable."""
+        unavailable: KeySetUnavailable | None = None
+        for one in self._sets if algorithm in _OF_SETS else ():
+            try:
+                found = await one.key(kid, algorithm)
+            except KeySetUnavailable as error:
+                unavailable = error
+            else:
+                if found is not None:
+                    return found
+        if algorithm in self._keys:
+            return self._keys[algorithm]
+        raise unavailable or JwtRefused("it is not signed with a key that is known here")
+
+
+def _key_sets(settings: Settings) -> list[KeySet]:
+    """Raises JwtKeyInvalid."""
+    found = []
+    try:
+        if settings.jwt_jwks_file is not None:
+            found.append(key_sets.from_file(settings.jwt_jwks_file))
+    except (KeySetInvalid, OSError) as error:
+        raise JwtKeyInvalid(f"INTERLOCK_JWT_JWKS_FILE: {settings.jwt_jwks_file}: {error}") from error
+    try:
+        if settings.jwt_jwks_url is not None:
+            found.append(key_sets.from_url(settings, settings.jwt_jwks_url))
+    except KeySetInvalid as error:
+        raise JwtKeyInvalid(f"INTERLOCK_JWT_JWKS_URL: {error}") from error
+    return found
 
 
 def _reason(error: jwt.PyJWTError) -> str:
@@ -115,10 +160,9 @@ def _public_key(path: Path) -> tuple[str, Any]:
         key = load_pem_public_key(path.read_bytes())
     except (OSError, ValueError) as error:
         raise JwtKeyInvalid(f"INTERLOCK_JWT_PUBLIC_KEY_FILE: {path} holds no public key in PEM") from error
-    if isinstance(key, Ed25519PublicKey):
-        return "EdDSA", key
-    if isinstance(key, RSAPublicKey) and key.key_size >= _MIN_RSA_BITS:
-        return "RS256", key
-    raise JwtKeyInvalid(
-        f"INTERLOCK_JWT_PUBLIC_KEY_FILE: {path} is neither Ed25519 nor RSA of {_MIN_RSA_BITS} bits or more"
-    )
+    algorithm = algorithm_of(key)
+    if algorithm is None:
+        raise JwtKeyInvalid(
+            f"INTERLOCK_JWT_PUBLIC_KEY_FILE: {path} is neither Ed25519 nor RSA of {MIN_RSA_BITS} bits or more"
+        )
+    return algorithm, key

@@ -41,6 +41,17 @@ async def parameters(request: Request) -> dict[str, Any]:
     return {**found, **await _body(request)}
 
 
+def takes(schema: Mapping[str, Any], *, required: bool = True) -> dict[str, Any]:
+    """The OpenAPI words for an operation with a JSON body of this schema. Not required: an empty one is `{}`."""
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a body with this header is JSON, or may be, for there is none."""
+    media_type = _media_type(content_type)
+    return media_type in ("", "application/json") or media_type.endswith("+json")
+
+
 async def json_body(request: Request) -> dict[str, Any]:
     """The JSON object of the body; ``{}`` where it is empty. Raises Problem as `parameters` does."""
     return read_json(await request.body())
@@ -89,17 +100,21 @@ def texts(parameters: Mapping[str, Any], name: str) -> list[str]:
 
 
 async def _body(request: Request) -> dict[str, Any]:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type in _FORMS:
+    content_type = request.headers.get("content-type", "")
+    if _media_type(content_type) in _FORMS:
         async with request.form(max_fields=MAX_PARAMETERS, max_files=1) as form:
             pairs = form.multi_items()
         if any(isinstance(value, UploadFile) for _, value in pairs):
             raise Problem(422, "file_not_taken", "Files are not taken here. Send texts alone.")
         return unfolded([(name, str(value)) for name, value in pairs])
     raw = await request.body()
-    if not raw or media_type in ("", "application/json") or media_type.endswith("+json"):
+    if not raw or is_json(content_type):
         return {name.removesuffix("[]"): value for name, value in read_json(raw).items()}
     raise Problem(415, "content_type", "Send the parameters in the query, as a form or as application/json.")
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _put(target: dict[str, Any], steps: list[str], value: str, name: str) -> None:

@@ -1,6 +1,6 @@
 """What the gateway itself says no to, as RFC 9457 problems (``application/problem+json``).
 
-A refusal by the engine is no problem but a result: it is answered as it comes, with a fitting status.
+Where the answer is a result (``POST /commands``), so is a refusal by the engine: it is answered as it comes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from interlock.engine.errors import ServerUnreachable
+from interlock.engine.secrets import KEY_FAULTS
 from interlock.gateway.allowed import allowed_methods
 
 CHALLENGE = 'Bearer realm="interlock", Basic realm="interlock", charset="UTF-8"'
@@ -119,6 +120,8 @@ def answer_problems(app: FastAPI, answer: Callable[[str, Problem], Response]) ->
     app.add_exception_handler(HTTPException, handled(_http))
     for kind in _SERVER_AWAY:
         app.add_exception_handler(kind, handled(_unreachable))
+    for fault in KEY_FAULTS:
+        app.add_exception_handler(fault, handled(_secret_key))
     app.add_exception_handler(Exception, handled(_unexpected))
 
 
@@ -157,6 +160,12 @@ def _http(request: Request, error: Exception) -> Problem:
 def _unreachable(_request: Request, error: Exception) -> Problem:
     log.warning("server_unreachable", error=type(error).__name__)
     return unreachable()
+
+
+def _secret_key(_request: Request, error: Exception) -> Problem:
+    log.error("secret_key_unusable", reason=str(error))
+    message = "The gateway has not the deployment's secret key; its log says which setting. Try again later."
+    return Problem(503, "secret_key", message, headers={"Retry-After": "5"})
 
 
 def _unexpected(request: Request, error: Exception) -> Problem:

@@ -20,7 +20,6 @@ from interlock.engine.listing import MAX_OFFSET
 from interlock.engine.machine import Machine
 from interlock.engine.messages import Actor
 from interlock.engine.queries import InvalidQuery, NotListed, TooBroad
-from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.snapshot import CorruptSnapshot, Snapshot
 from interlock.engine.tenancy import DEFAULT_TENANT, plain, qualified
 from interlock.engine.tokens import Principal
@@ -53,7 +52,8 @@ async def read(
     """The instance that the principal's tenant calls ``machine/key``, or None.
 
     ``private``: with what its chart calls private too; only for what the vendor's API itself shows. Raises
-    Problem (503) where the chart or the key of private values is not here, (500) where the snapshot is broken.
+    Problem (503) where the chart is not here, (500) where the snapshot is broken, and a fault of the secret key,
+    which is answered 503.
     """
     return await run_in_threadpool(_read, deployment, principal, machine, key, private)
 
@@ -122,10 +122,6 @@ def stored(
         raise Problem(
             500, "corrupt_snapshot", "What is stored is no instance; the gateway's log tells more."
         ) from None
-    except KEY_FAULTS as fault:
-        log.error("secret_key_unusable", reason=str(fault))
-        message = "The gateway has not the deployment's secret key; its log says which setting."
-        raise Problem(503, "secret_key", message, headers={"Retry-After": "5"}) from None
 
 
 def shown(deployment: ServedDeployment, snapshot: Snapshot, *, private: bool = False) -> Instance:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from interlock.engine.audit import Action
 from interlock.engine.messages import Command
 from interlock.gateway.shown import Count, Shown, Time
 
@@ -144,16 +145,16 @@ class ChartText(Shown):
     source: str = Field(description="The YAML.")
 
 
-class Principal(Shown):
-    id: str
-    kind: str
+class Doer(Shown):
+    id: str = Field(description="A principal's, or USER@HOST at the command line.")
+    kind: str = Field(description="A principal's, or `cli`.")
     tenant: str
 
 
 class DeedShown(Shown):
     at: Time
-    actor: Principal
-    action: str = Field(description="`webhook.added`, `dead_letter.retried`, ...")
+    actor: Doer
+    action: Action
     target: str
     details: dict[str, Any]
 

@@ -38,8 +38,7 @@ _CERTIFICATE_ERROR = aiohttp.ClientConnectorCertificateError  # a connector erro
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. ``status``: None without an answer, and then ``error`` is a sentence; ``body``: at most
-    `MAX_ANSWER_BYTES` of it."""
+    """What came back. ``status``: None without an answer, and then ``error`` is a sentence; ``body``: its beginning."""
 
     status: int | None
     body: bytes
@@ -99,16 +98,24 @@ class HttpClient:
         duration_ms = round((time.perf_counter() - started) * 1000)
         return Attempt(started_ms, status, duration_ms, error, retry_after, answer_headers, _text(reply))
 
-    async def get(self, url: str, headers: Mapping[str, str]) -> Answer:
-        """Ask for a short text, under the rules of an attempt; nothing is raised."""
+    async def get(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        max_bytes: int = MAX_ANSWER_BYTES,
+        timeout_seconds: float | None = None,
+    ) -> Answer:
+        """Ask for a short text, under the rules of an attempt; nothing is raised. ``max_bytes``: so much is read."""
+        deadline_seconds = timeout_seconds or self._settings.webhook_timeout_seconds
         try:
-            async with asyncio.timeout(self._settings.webhook_timeout_seconds):
+            async with asyncio.timeout(deadline_seconds):
                 async with self._session(URL(url)).get(
                     url, headers=headers, allow_redirects=False
                 ) as response:
-                    return Answer(response.status, await _beginning(response), None)
+                    return Answer(response.status, await _beginning(response, max_bytes), None)
         except TimeoutError:
-            return Answer(None, b"", f"no answer within {self._settings.webhook_timeout_seconds:g} s")
+            return Answer(None, b"", f"no answer within {deadline_seconds:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as problem:
             return Answer(None, b"", _sentence(problem))
 
@@ -151,12 +158,12 @@ class HttpClient:
         )
 
 
-async def _beginning(response: aiohttp.ClientResponse) -> bytes:
-    """The first `MAX_ANSWER_BYTES` of an answer; what follows is left."""
+async def _beginning(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    """The first bytes of an answer; what follows is left."""
     body = b""
-    while chunk := await response.content.read(MAX_ANSWER_BYTES - len(body)):
+    while chunk := await response.content.read(max_bytes - len(body)):
         body += chunk
-        if len(body) >= MAX_ANSWER_BYTES:
+        if len(body) >= max_bytes:
             response.close()
             break
     return body

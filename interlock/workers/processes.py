@@ -19,6 +19,7 @@ from types import FrameType
 import structlog
 
 from interlock.engine import lifeline, logs
+from interlock.engine.audit import Action, AuditNotKept, Deed, at_the_shell, record
 from interlock.engine.clients import connect, connect_rq
 from interlock.engine.errors import ChartError, ServerUnreachable
 from interlock.engine.secrets import KEY_FAULTS
@@ -79,14 +80,22 @@ def _context(settings: Settings) -> WorkerContext:
 
 
 def register_charts(store: Store, catalog: Catalog) -> None:
-    """Make the charts known to all who read the store. Raises ChartConflict: one version has one text."""
+    """Make the charts known to all who read the store; the audit tells which were new, and who brought them.
+
+    Raises ChartConflict: one version has one text.
+    """
     if catalog.private.any:
         try:
             store.vault.sealer()  # so that who publishes finds the deployment's key claimed
         except KEY_FAULTS as fault:
             log.error("secret_key_unusable", reason=str(fault))  # who needs none goes on
     for chart in catalog.charts:
-        store.register_chart(chart)
+        if store.register_chart(chart):
+            deed = Deed(at_the_shell(), Action.CHART_REGISTERED, f"{chart.id}@{chart.version}")
+            try:
+                record(store.client, store.keys, deed)
+            except AuditNotKept as error:
+                log.error("audit_not_kept", reason=str(error))
 
 
 def _run_drain(context: WorkerContext) -> None:

@@ -33,8 +33,82 @@ def in_gateway(
 
 async def send(app: ASGIApp, method: str, target: str, body: bytes = b"", **headers: str) -> Answer:
     """One request to ``app``; header names are written with underscores."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def take(message: Any) -> None:
+        sent.append(message)
+
+    await app(_scope(method, target, headers), receive, take)
+    found = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
+    return Answer(sent[0]["status"], found, b"".join(one.get("body", b"") for one in sent[1:]))
+
+
+class Listener:
+    """Who listens to a stream of ``app`` within an ``async with``, and takes no more while `pause` holds."""
+
+    def __init__(self, app: ASGIApp, target: str, **headers: str) -> None:
+        self._app, self._scope = app, _scope("GET", target, headers)
+        self._parts: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._takes = asyncio.Event()
+        self._takes.set()
+        self._stay = asyncio.Event()
+        self.stands_still = asyncio.Event()
+
+    async def __aenter__(self) -> Listener:
+        self._task = asyncio.create_task(self._run())
+        await self.part()  # its head
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._stay.set()
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def part(self) -> bytes | None:
+        """What comes next; None: the stream has ended."""
+        async with asyncio.timeout(30):
+            return await self._parts.get()
+
+    async def event(self) -> dict[str, str] | None:
+        """The fields of the event that comes next, those without data left out; None: the stream has ended."""
+        while (part := await self.part()) is not None:
+            fields = dict(line.split(": ", 1) for line in part.decode().splitlines() if ": " in line)
+            if "data" in fields:
+                return fields
+        return None
+
+    def pause(self) -> None:
+        self._takes.clear()
+
+    def go_on(self) -> None:
+        self._takes.set()
+
+    async def _run(self) -> None:
+        async def receive() -> dict[str, Any]:
+            await self._stay.wait()
+            return {"type": "http.disconnect"}
+
+        async def take(message: Any) -> None:
+            if not self._takes.is_set():
+                self.stands_still.set()
+                await self._takes.wait()
+            if message["type"] == "http.response.start":
+                assert message["status"] == 200, message
+            elif message.get("body"):
+                self._parts.put_nowait(message["body"])
+
+        try:
+            await self._app(self._scope, receive, take)
+        finally:
+            self._parts.put_nowait(None)
+
+
+def _scope(method: str, target: str, headers: dict[str, str]) -> dict[str, Any]:
     path, _, query = target.partition("?")
-    scope = {
+    return {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
@@ -48,14 +122,3 @@ async def send(app: ASGIApp, method: str, target: str, body: bytes = b"", **head
         "server": ("127.0.0.1", 80),
         "state": {},
     }
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def take(message: Any) -> None:
-        sent.append(message)
-
-    await app(scope, receive, take)
-    found = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
-    return Answer(sent[0]["status"], found, b"".join(one.get("body", b"") for one in sent[1:]))

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import redis
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.engine import tokens
 from interlock.engine.embedded import EmbeddedServer
 from tests.integration.delivery_desk import Desk
-from tests.integration.gateway_setup import KEYS, PARCEL, Gateway
+from tests.integration.gateway_setup import AUDIENCE, KEYS, PARCEL, Gateway, key_set
 from tests.integration.hostile_receiver import Receiver
 from tests.integration.http_client import (
     Client,
@@ -53,7 +54,14 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     (directory / "charts").mkdir()
     (directory / "charts" / "parcel.yaml").write_text(PARCEL)
     with EmbeddedServer(directory / "data") as server, redis.Redis.from_url(server.url) as client:
-        environ = environment(INTERLOCK_REDIS_URL=server.url, INTERLOCK_CHARTS=str(directory / "charts"))
+        signs = Ed25519PrivateKey.generate()
+        (directory / "jwks.json").write_bytes(key_set("tests", signs))
+        environ = environment(
+            INTERLOCK_REDIS_URL=server.url,
+            INTERLOCK_CHARTS=str(directory / "charts"),
+            INTERLOCK_JWT_AUDIENCE=AUDIENCE,
+            INTERLOCK_JWT_JWKS_FILE=str(directory / "jwks.json"),
+        )
         log = directory / "serve.log"
         processes = [
             start(log, environ, "serve", "--port", "0"),
@@ -64,7 +72,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             _wait_for_charts(client)
             admin = Client(url, tokens.create(client, KEYS, "admin", id="root")["token"])
             wait_until(lambda: admin.command("workbin/any", "define", wait=5).status == 200, 60)
-            yield Gateway(url, client, environ, admin)
+            yield Gateway(url, client, environ, admin, signs)
             for process in processes:
                 process.send_signal(signal.SIGTERM)
             assert [process.wait(20) for process in processes] == [0, 0], log.read_text()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jwt
+import orjson
 import redis
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.algorithms import OKPAlgorithm
 
 from interlock.engine import tokens
 from interlock.engine.keys import Keys
@@ -46,19 +51,31 @@ states:
   delivered: {type: final}
 """
 KEYS = Keys()
+AUDIENCE = "desk"
+
+
+def key_set(kid: str, key: Ed25519PrivateKey) -> bytes:
+    """A JSON Web Key Set with its public half."""
+    return orjson.dumps({"keys": [{**OKPAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid}]})
 
 
 @dataclass(frozen=True)
 class Gateway:
-    """A running deployment with a gateway. ``admin``: a client with an admin's token."""
+    """A running deployment with a gateway. ``admin``: a client with an admin's token; ``signs``: whose JWTs it takes,
+    for the audience `AUDIENCE`."""
 
     url: str
     client: redis.Redis
     environ: dict[str, str]
     admin: Client
+    signs: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     def with_token(self, kind: str, **wish: Any) -> Client:
         return Client(self.url, tokens.create(self.client, KEYS, kind, **wish)["token"])
+
+    def with_jwt(self, kind: str, id: str, **claims: Any) -> Client:
+        told = {"sub": id, "kind": kind, "aud": AUDIENCE, "exp": int(time.time()) + 600, **claims}
+        return Client(self.url, jwt.encode(told, self.signs, "EdDSA", headers={"kid": "tests"}))
 
 
 def read(admin: Client, address: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -11,9 +12,9 @@ from tests.integration.gateway_setup import KEYS, Gateway, read
 from tests.integration.http_client import Answer, Client, wait_until
 
 
-def put(client: Client, path: str, body: Any = None) -> Answer:
+def put(client: Client, path: str, body: Any = None, **headers: str) -> Answer:
     raw = b"" if body is None else orjson.dumps(body)
-    return client.send("PUT", f"/interlock/v1/{path}", raw, content_type="application/json")
+    return client.send("PUT", f"/interlock/v1/{path}", raw, content_type="application/json", **headers)
 
 
 # Queues, workbins and agents
@@ -66,12 +67,50 @@ def test_a_workbin_is_made_twice_without_harm(gateway: Gateway) -> None:
     ],
 )
 def test_what_cannot_be_made_is_refused(gateway: Gateway, path: str, body: Any, status: int) -> None:
-    assert put(gateway.admin, path, body).status == status
+    refused = put(gateway.admin, path, body)
+    assert (refused.status, refused.is_problem) == (status, True)
 
 
 def test_an_agent_makes_no_queue(gateway: Gateway) -> None:
     refused = put(gateway.with_token("agent"), "queues/theirs", {})
-    assert (refused.status, refused.body["error"]["code"]) == (403, "actor_kind")
+    assert (refused.status, refused.is_problem) == (403, True)
+    assert (refused.body["class"], refused.body["code"]) == ("forbidden", "actor_kind")
+
+
+def test_a_put_sent_again_under_its_key_counts_once_and_one_for_another_body_is_refused(
+    gateway: Gateway,
+) -> None:
+    def name(text: str, key: str) -> Answer:
+        return put(gateway.admin, "agents/keyed", {"name": text}, idempotency_key=key)
+
+    first, again = name("Ann", "put-1"), name("Ann", "put-1")
+    assert [first.status, again.status, again.body["version"]] == [200, 200, first.body["version"]]
+    reused = name("Bob", "put-1")
+    assert (reused.status, reused.body["code"], reused.is_problem) == (409, "id_reused", True)
+    assert name("Bob", "put-2").body["version"] == first.body["version"] + 1
+
+
+def test_a_put_for_a_version_that_is_gone_is_refused(gateway: Gateway) -> None:
+    made = put(gateway.admin, "queues/versioned", {})
+    changed = put(gateway.admin, "queues/versioned", {"max_waiting": 5}, if_match=made.headers["etag"])
+    assert (changed.status, changed.body["context"]["max_waiting"]) == (200, 5)
+    stale = put(gateway.admin, "queues/versioned", {"max_waiting": 6}, if_match=made.headers["etag"])
+    assert (stale.status, stale.body["code"]) == (409, "stale_version")
+
+
+def test_what_was_put_is_read_at_its_path_by_those_who_may(gateway: Gateway) -> None:
+    own = gateway.with_token("admin", tenant="deskread")
+    for kind in ("queue", "workbin", "agent"):
+        made = [put(own, f"{kind}s/{name}", {}) for name in ("a%20b", "c")]
+        one = own.get(f"/interlock/v1/{kind}s/a%20b")
+        assert (one.status, one.body, one.headers["etag"]) == (200, made[0].body, '"1"')
+        first = own.get(f"/interlock/v1/{kind}s?limit=1").body
+        rest = own.get(f"/interlock/v1/{kind}s?cursor={quote(first['next'])}").body
+        assert [each["key"] for each in first["instances"] + rest["instances"]] == ["a b", "c"]
+        assert own.get(f"/interlock/v1/{kind}s/none").status == 404
+        assert gateway.admin.get(f"/interlock/v1/{kind}s/a%20b").status == 404
+        agent = gateway.with_token("agent", tenant="deskread")
+        assert agent.get(f"/interlock/v1/{kind}s").status == 403
 
 
 # Why, what next, what was
@@ -258,6 +297,8 @@ def test_many_get_one_command_after_it_was_tried(gateway: Gateway) -> None:
     again = send(gateway.admin, "POST", "bulk", {**wish, "dry_run": False, "id": "b1"}).body
     assert again["counts"] == {"applied": 3, "refused": 1}
     assert read(gateway.admin, "parcel/bulk-1")["version"] == 2
+    unknown = send(gateway.admin, "POST", "bulk", {**wish, "machine": "parcle"})
+    assert (unknown.status, unknown.is_problem, unknown.body["code"]) == (404, True, "unknown_machine")
     named = {"machine": "parcel", "name": "deliver", "keys": ["bulk-1", "bulk-none"], "dry_run": False}
     outcome = send(gateway.admin, "POST", "bulk", named).body["instances"]
     assert [(one["key"], one["status"]) for one in outcome] == [

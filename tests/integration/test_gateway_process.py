@@ -60,6 +60,14 @@ def test_while_the_server_is_away_the_answer_is_503_and_after_it_all_is_well(
     server.restart()
     wait_until(lambda: client.get("/readyz").status == 200)
     assert client.command("parcel/a", "post", **post).status == 202
+    # One that hangs keeps those who probe no longer than they are ready to wait.
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        hangs = [client.send(way, "/readyz", timeout_seconds=10) for way in ("GET", "HEAD")]
+        assert [(one.status, one.headers["retry-after"]) for one in hangs] == [(503, "1")] * 2
+        assert client.send("HEAD", "/livez", timeout_seconds=10).status == 200
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
 
 
 def test_sigterm_tells_those_who_wait_their_ids_and_ends_with_0(

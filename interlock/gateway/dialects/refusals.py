@@ -33,9 +33,3 @@ WORDS = {
     503: "service_unavailable",
 }
 """The words of HTTP for statuses, for vendors who document no others."""
-_RETRY_SECONDS = "2"
-
-
-def retry_headers(status: int | None) -> dict[str, str] | None:
-    """The headers of a refusal: of a 503, when to try again."""
-    return {"Retry-After": _RETRY_SECONDS} if status == 503 else None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import redis
 import structlog
 from fastapi import APIRouter, Query, Response
 
 from interlock.engine import audit
-from interlock.engine.audit import Deed
+from interlock.engine.audit import Action, AuditNotKept, Deed
 from interlock.engine.tokens import Principal
 from interlock.gateway.answers import answer, problems
 from interlock.gateway.callers import Operator
@@ -23,14 +22,15 @@ log = structlog.get_logger()
 
 
 def write_down(
-    deployment: ServedDeployment, principal: Principal, action: str, target: str, **details: Any
+    deployment: ServedDeployment, principal: Principal, action: Action, target: str, **details: Any
 ) -> None:
-    """Keep what the principal has done. Blocks. Where the server takes it no more, the log alone tells it."""
+    """Keep what the principal has done, and log it. Blocks. Where the server takes it no more, the log alone tells."""
     actor = {"id": principal.id, "kind": principal.kind, "tenant": principal.tenant}
+    log.info("audit", action=action, target=target, actor=actor, details=details)
     try:
         audit.record(deployment.store.client, deployment.store.keys, Deed(actor, action, target, details))
-    except redis.RedisError as error:
-        log.error("audit_not_kept", action=action, target=target, actor=actor, error=type(error).__name__)
+    except AuditNotKept as error:
+        log.error("audit_not_kept", reason=str(error))
 
 
 @router.get("/audit", response_model=None, responses={200: {"model": AuditPage}, **problems(400)})

@@ -6,11 +6,12 @@ import asyncio
 from collections import Counter
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 from starlette.concurrency import run_in_threadpool
 
+from interlock.engine.audit import Action
 from interlock.engine.messages import MAX_ID_LENGTH, MAX_KEY_LENGTH
 from interlock.engine.tokens import Principal
 from interlock.gateway.answers import answer, problems
@@ -19,7 +20,9 @@ from interlock.gateway.callers import Caller
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.native.auditing import write_down
 from interlock.gateway.native.bodies import WHOLE, Body
+from interlock.gateway.native.charts import chart_of
 from interlock.gateway.native.explaining import tried
+from interlock.gateway.native.json_bodies import BODY_PROBLEMS, taken, takes_model
 from interlock.gateway.permissions import may_read, readable_sources
 from interlock.gateway.problems import Problem
 from interlock.gateway.reading import listed, stored
@@ -57,14 +60,22 @@ class Bulk(Body):
     )
 
 
-@router.post("/bulk", response_model=None, responses={200: {"model": BulkOutcome}, **problems(400, 404, 413)})
-async def send_to_many(deployment: Deployment, principal: Caller, wish: Bulk) -> Response:
+@router.post(
+    "/bulk",
+    response_model=None,
+    responses={200: {"model": BulkOutcome}, **BODY_PROBLEMS, **problems(404)},
+    openapi_extra=takes_model(Bulk),
+)
+async def send_to_many(
+    deployment: Deployment, principal: Caller, wish: Annotated[Bulk, Depends(taken(Bulk))]
+) -> Response:
     """Send one command to many instances that the caller may read, and tell what became of each.
 
     It is tried only, and nothing is sent, unless `dry_run` is false.
     """
     if wish.keys is not None and (wish.states or wish.where):
         raise Problem(400, "contradiction", "Name keys, or states and where: not both.")
+    await run_in_threadpool(chart_of, deployment, wish.machine)
     keys = (
         list(dict.fromkeys(wish.keys))
         if wish.keys is not None
@@ -82,7 +93,7 @@ async def send_to_many(deployment: Deployment, principal: Caller, wish: Bulk) ->
     if not wish.dry_run:
         target = f"{wish.machine} {wish.name}"
         await run_in_threadpool(
-            lambda: write_down(deployment, principal, "bulk.sent", target, **dict(counted))
+            lambda: write_down(deployment, principal, Action.BULK_SENT, target, **dict(counted))
         )
     return answer({"dry_run": wish.dry_run, "counts": dict(counted), "instances": outcomes})
 

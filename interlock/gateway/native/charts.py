@@ -57,7 +57,7 @@ def read_chart(
     deployment: Deployment, _principal: Caller, machine: MachineId, version: Version = None
 ) -> Response:
     """A chart: what it declares, and its text."""
-    chart = _chart(deployment, machine, version)
+    chart = chart_of(deployment, machine, version)
     return answer(
         {
             "id": chart.id,
@@ -81,7 +81,7 @@ def draw_chart(
     brief: Annotated[bool, Query(description="Leave out guards, refusals and actions.")] = False,
 ) -> Response:
     """A chart as a picture."""
-    return _picture(_chart(deployment, machine, version), format_, brief)
+    return _picture(chart_of(deployment, machine, version), format_, brief)
 
 
 @router.get(
@@ -104,7 +104,8 @@ def draw_instance(
     return _picture(chart, format_, brief, snapshot)
 
 
-def _chart(deployment: ServedDeployment, machine: str, version: int | None) -> Chart:
+def chart_of(deployment: ServedDeployment, machine: str, version: int | None = None) -> Chart:
+    """A registered chart, the newest where no version is named. Blocks. Raises Problem: 404, 503."""
     try:
         newest = deployment.charts.latest(machine)
     except MachineUnknown as error:

@@ -12,11 +12,21 @@ from pydantic import BeforeValidator
 from interlock.engine.errors import CommandRefused
 from interlock.engine.messages import MAX_ID_LENGTH
 from interlock.engine.tokens import Principal
-from interlock.gateway.answers import HTTP_STATUS, answer, decoded, problems, results, status_of
+from interlock.gateway.answers import (
+    HTTP_STATUS,
+    answer,
+    decoded,
+    problems,
+    results,
+    retry_headers,
+    status_of,
+)
 from interlock.gateway.asking import send
 from interlock.gateway.callers import SECURITY, Reader, caller_of, check_readable
 from interlock.gateway.deployment import Deployment, ServedDeployment
-from interlock.gateway.parameters import read_json
+from interlock.gateway.native.headers import IF_MATCH, expected_version, header_words, idempotency_key
+from interlock.gateway.native.json_bodies import json_object
+from interlock.gateway.parameters import takes
 from interlock.gateway.problems import Problem
 from interlock.gateway.shapes import NOT_OVER_HTTP, CommandResult, Pending, command_body
 from interlock.gateway.tenants import command_id_for, key_for, shown_result
@@ -24,16 +34,6 @@ from interlock.gateway.tenants import command_id_for, key_for, shown_result
 MAX_WAIT_SECONDS = 60
 
 router = APIRouter()
-
-
-def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "header",
-        "required": False,
-        "description": description,
-        "schema": {"type": "string", **schema},
-    }
 
 
 @router.post(
@@ -46,7 +46,7 @@ def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
         **problems(415),
     },
     openapi_extra={
-        "requestBody": {"required": True, "content": {"application/json": {"schema": command_body()}}},
+        **takes(command_body()),
         "security": SECURITY,
         "parameters": [
             {
@@ -56,17 +56,13 @@ def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
                 "description": "Seconds to wait for the result.",
                 "schema": {"type": "number", "minimum": 0, "maximum": MAX_WAIT_SECONDS, "default": 0},
             },
-            _header(
+            header_words(
                 "Idempotency-Key",
                 "Id of the command: sent again, it counts once.",
                 minLength=1,
                 maxLength=MAX_ID_LENGTH,
             ),
-            _header(
-                "If-Match",
-                "`expected_version`, as in `ETag`.",
-                pattern=r'^([0-9]{1,15}|"[0-9]{1,15}")$',
-            ),
+            IF_MATCH,
         ],
     },
 )
@@ -75,12 +71,9 @@ async def send_command(request: Request) -> Response:
     deployment: ServedDeployment = request.app.state.deployment
     principal = await caller_of(request, deployment)
     wait = _wait(request.query_params.get("wait", "0"))
-    idempotency_key = request.headers.get("idempotency-key")
-    if_match = request.headers.get("if-match")
-    _check_content_type(request.headers.get("content-type", ""))
-    body = _read(await request.body())
-    _take(body, "id", _unquoted(idempotency_key), "Idempotency-Key")
-    _take(body, "expected_version", _version(if_match), "If-Match")
+    body = await _read(request)
+    _take(body, "id", idempotency_key(request), "Idempotency-Key")
+    _take(body, "expected_version", expected_version(request), "If-Match")
     if body.get("id") is None:
         body["id"] = str(uuid_utils.uuid7())
     command_id = body["id"]
@@ -88,7 +81,8 @@ async def send_command(request: Request) -> Response:
     if result is None:
         headers = {"Location": f"{request.url.path}/{quote(command_id, safe='')}"}
         return answer({"id": command_id, "status": "pending"}, 202, headers)
-    return answer(shown_result(result), status_of(result))
+    status = status_of(result)
+    return answer(shown_result(result), status, retry_headers(status))
 
 
 def _wait(text: str) -> float:
@@ -117,17 +111,12 @@ async def _sent(
 
 def _refused(refusal: CommandRefused) -> Problem:
     facts: dict[str, Any] = {"class": refusal.error_class, "details": refusal.details}
-    return Problem(HTTP_STATUS[refusal.error_class], refusal.code, refusal.message, **facts)
+    status = HTTP_STATUS[refusal.error_class]
+    return Problem(status, refusal.code, refusal.message, headers=retry_headers(status), **facts)
 
 
-def _check_content_type(header: str) -> None:
-    media_type = header.partition(";")[0].strip().lower()
-    if media_type and media_type != "application/json" and not media_type.endswith("+json"):
-        raise Problem(415, "not_json", "Send the command as application/json.")
-
-
-def _read(raw: bytes) -> dict[str, Any]:
-    body = read_json(raw)
+async def _read(request: Request) -> dict[str, Any]:
+    body = await json_object(request)
     for name, reason in NOT_OVER_HTTP.items():
         if name in body:
             raise Problem(
@@ -148,24 +137,6 @@ def _take(body: dict[str, Any], name: str, value: object, header: str) -> None:
             400, "contradiction", f"The header {header} and the field {name!r} differ. Send one of them."
         )
     body[name] = value
-
-
-def _unquoted(header: str | None) -> str | None:
-    """The text of a header that may be written as a structured field's string."""
-    if header and len(header) > 1 and header[0] == header[-1] == '"':
-        return header[1:-1]
-    return header
-
-
-def _version(header: str | None) -> int | None:
-    if header is None:
-        return None
-    text = _unquoted(header.strip()) or ""
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise Problem(
-            400, "invalid_if_match", 'If-Match: name one version, as in "3". The instance\'s ETag is it.'
-        )
-    return int(text)
 
 
 @router.get(

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BeforeValidator
 
 from interlock.engine import dead_letters
+from interlock.engine.audit import Action
 from interlock.engine.chart import Chart
 from interlock.engine.errors import ChartError
-from interlock.engine.secrets import KEY_FAULTS
 from interlock.gateway.answers import answer, decoded, problems
 from interlock.gateway.callers import Operator
 from interlock.gateway.deployment import Deployment, ServedDeployment
@@ -51,7 +51,7 @@ def retry_letter(deployment: Deployment, operator: Operator, letter_id: LetterId
     """Publish its command again, under a new id, and throw the letter away."""
     with _told():
         command_id = dead_letters.retry(deployment.store, letter_id, deployment.sealer)
-    write_down(deployment, operator, "dead_letter.retried", letter_id, command=command_id)
+    write_down(deployment, operator, Action.DEAD_LETTER_RETRIED, letter_id, command=command_id)
     return answer({"letter_id": letter_id, "command": command_id}, 202)
 
 
@@ -60,7 +60,7 @@ def discard_letter(deployment: Deployment, operator: Operator, letter_id: Letter
     """Throw it away."""
     with _told():
         dead_letters.discard(deployment.store, letter_id)
-    write_down(deployment, operator, "dead_letter.discarded", letter_id)
+    write_down(deployment, operator, Action.DEAD_LETTER_DISCARDED, letter_id)
     return Response(status_code=204)
 
 
@@ -85,6 +85,3 @@ def _told() -> Iterator[None]:
         raise Problem(404, "not_found", "There is no such dead letter.") from None
     except dead_letters.RetryRefused as error:
         raise Problem(409, "no_whole_command", f"{error}.") from None
-    except KEY_FAULTS:
-        message = "The gateway has not the deployment's secret key. Set it, then try again."
-        raise Problem(503, "secret_key", message, headers={"Retry-After": "5"}) from None

@@ -1,22 +1,29 @@
-"""What the work is done with: queues, workbins and agents, each made or changed by a PUT of what it is to be."""
+"""What the work is done with: queues, workbins and agents, each made or changed by a PUT of what it is to be.
+
+They are read as any instances are; the paths here are where whoever has put one looks for it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BeforeValidator
 
 from interlock.engine.messages import MAX_KEY_LENGTH
 from interlock.engine.tokens import Principal
-from interlock.gateway.answers import answer, decoded, results, status_of
+from interlock.gateway.answers import answer, decoded, problems, retry_headers, status_of
 from interlock.gateway.asking import ask
-from interlock.gateway.callers import Caller
+from interlock.gateway.callers import Caller, Reader
 from interlock.gateway.deployment import Deployment, ServedDeployment
-from interlock.gateway.parameters import json_body
+from interlock.gateway.native.headers import IF_MATCH, expected_version, header_words, idempotency_key
+from interlock.gateway.native.instances import MAX_PAGE, list_instances, read_instance
+from interlock.gateway.native.json_bodies import BODY_PROBLEMS, json_object
+from interlock.gateway.parameters import takes
 from interlock.gateway.problems import Problem
 from interlock.gateway.reading import read
-from interlock.gateway.shapes import Instance
+from interlock.gateway.shapes import Instance, InstancePage
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 _KEY = {
@@ -35,17 +42,19 @@ Name = Annotated[
     BeforeValidator(decoded),
 ]
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"model": Instance, "description": "As it is now."},
-    **results(400, 403, 404, 409, 413, 422, 500),
+    200: {"model": Instance, "description": "As it is now; `ETag` is its version."},
+    **BODY_PROBLEMS,
+    **problems(403, 404, 409, 500),
 }
 
 router = APIRouter()
 
 
 def _body(**properties: Any) -> dict[str, Any]:
-    """The OpenAPI words for a body with these properties, none of which is required."""
+    """The OpenAPI words for such an operation; none of the properties of its body is required."""
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    return {"requestBody": {"required": False, "content": {"application/json": {"schema": schema}}}}
+    key = header_words("Idempotency-Key", "Sent again under the same key, the request counts once.")
+    return {**takes(schema, required=False), "parameters": [key, IF_MATCH]}
 
 
 _TEXT = {"type": "string"}
@@ -75,7 +84,7 @@ _PLACES = {"type": "integer", "minimum": 0}
 )
 async def put_queue(request: Request, deployment: Deployment, principal: Caller, name: Name) -> Response:
     """Make a queue, or change how it works; what is not named stays as it is. `{}` is enough."""
-    return await _defined(deployment, principal, "queue", name, await json_body(request))
+    return await _defined(request, deployment, principal, "queue", name)
 
 
 @router.put(
@@ -86,7 +95,7 @@ async def put_queue(request: Request, deployment: Deployment, principal: Caller,
 )
 async def put_workbin(request: Request, deployment: Deployment, principal: Caller, name: Name) -> Response:
     """Make a workbin. `{}` is enough."""
-    return await _defined(deployment, principal, "workbin", name, await json_body(request))
+    return await _defined(request, deployment, principal, "workbin", name)
 
 
 @router.put(
@@ -120,16 +129,68 @@ async def put_workbin(request: Request, deployment: Deployment, principal: Calle
 )
 async def put_agent(request: Request, deployment: Deployment, principal: Caller, name: Name) -> Response:
     """Make an agent, or change who they are and what they can take; they begin offline and not ready."""
-    return await _defined(deployment, principal, "agent", name, await json_body(request))
+    return await _defined(request, deployment, principal, "agent", name)
 
 
 async def _defined(
-    deployment: ServedDeployment, principal: Principal, machine: str, key: str, body: dict[str, Any]
+    request: Request, deployment: ServedDeployment, principal: Principal, machine: str, key: str
 ) -> Response:
-    result = await ask(deployment, principal, machine, key, "define", body)
-    if result["error"] is not None:
-        return answer(result, status_of(result))
+    result = await ask(
+        deployment,
+        principal,
+        machine,
+        key,
+        "define",
+        await json_object(request),
+        idempotency_key=idempotency_key(request),
+        expected_version=expected_version(request),
+    )
+    error = result["error"]
+    if error is not None:
+        status = status_of(result)
+        facts = {"class": error["class"], "details": error["details"]}
+        raise Problem(status, error["code"], error["message"], headers=retry_headers(status), **facts)
     made = await read(deployment, principal, machine, key)
     if made is None:
         raise Problem(404, "not_found", f"There is no instance {machine}/{key} any more.")
     return answer(made, headers={"ETag": f'"{made["version"]}"'})
+
+
+def _reader_of(machine: str) -> Callable[..., Response]:
+    def read_one(deployment: Deployment, reader: Reader, name: Name) -> Response:
+        return read_instance(deployment, reader, machine, name)
+
+    return read_one
+
+
+def _lister_of(machine: str) -> Callable[..., Response]:
+    def list_all(
+        deployment: Deployment,
+        reader: Reader,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+        cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+    ) -> Response:
+        return list_instances(deployment, reader, machine, limit=limit, cursor=cursor)
+
+    return list_all
+
+
+for _machine in ("queue", "workbin", "agent"):
+    router.add_api_route(
+        f"/{_machine}s",
+        _lister_of(_machine),
+        methods=["GET"],
+        name=f"list_{_machine}s",
+        description=f"By name. `GET /interlock/v1/instances/{_machine}` filters and sorts too.",
+        response_model=None,
+        responses={200: {"model": InstancePage}, **problems(404)},
+    )
+    router.add_api_route(
+        f"/{_machine}s/{{name}}",
+        _reader_of(_machine),
+        methods=["GET"],
+        name=f"read_{_machine}",
+        description="As it is now; `ETag` is its version.",
+        response_model=None,
+        responses={200: {"model": Instance}, **problems(404)},
+    )

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Annotated, Any
 
 import orjson
+import redis
 import structlog
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -19,11 +20,13 @@ from interlock.engine.tokens import Principal
 from interlock.gateway.answers import problems
 from interlock.gateway.callers import Reader, still_valid
 from interlock.gateway.deployment import Deployment, ServedDeployment
-from interlock.gateway.feed import Announced, Listening, PlaceInvalid, TooSlow
+from interlock.gateway.feed import Announced, Listening, PlaceInvalid, PlaceLost, TooSlow
 from interlock.gateway.permissions import READ_ALL, may_read
 from interlock.gateway.problems import Problem
 
 KEEP_ALIVE_SECONDS = 15.0
+CHECK_SECONDS = 5.0
+"""So often a stream's token is looked at again: one that was revoked, or has expired, hears no more."""
 _SLICE_SECONDS = 1.0
 _RETRY_MS = 1000
 
@@ -40,7 +43,7 @@ log = structlog.get_logger()
             "description": "A stream: `id` is a place to resume at, `event` the type, `data` the CloudEvent.",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
-        **problems(400),
+        **problems(400, 410),
     },
 )
 async def stream_events(
@@ -70,6 +73,12 @@ async def stream_events(
     listening = deployment.feed.listen(_wants(reader, wanted, key), last_event_id or None)
     try:
         listener = await listening.__aenter__()
+    except PlaceLost:
+        raise Problem(
+            410,
+            "place_lost",
+            "What came since Last-Event-ID is kept no more: read how things stand, then begin without it.",
+        ) from None
     except PlaceInvalid:
         raise Problem(
             400, "invalid_last_event_id", "Last-Event-ID is none of ours: begin again without it."
@@ -88,20 +97,22 @@ async def stream_events(
 
 async def _parts(request: Request, deployment: ServedDeployment, listener: Listening) -> AsyncIterator[bytes]:
     yield f"retry: {_RETRY_MS}\nid: {listener.place_text()}\n\n".encode()
-    said = monotonic()
+    said = checked = monotonic()
     while not deployment.commands.stopping:
         try:
             one = await listener.following(_SLICE_SECONDS)
-        except TooSlow:
+            if monotonic() - checked >= CHECK_SECONDS:
+                if not await still_valid(deployment, request):
+                    return
+                checked = monotonic()
+        except (TooSlow, redis.RedisError):
             return  # the client begins again where it was
         if one is not None:
             said = monotonic()
             yield _part(one, listener.place_text())
         elif monotonic() - said > KEEP_ALIVE_SECONDS:
-            if not await still_valid(deployment, request):
-                return
             said = monotonic()
-            yield b":\n\n"
+            yield f":\nid: {listener.place_text()}\n\n".encode()
 
 
 def _part(one: Announced, place: str) -> bytes:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
 from interlock.engine.decision import ReplayError, decide
@@ -23,6 +23,7 @@ from interlock.gateway.callers import Caller, Reader, check_readable
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.native.bodies import WHOLE, Body
 from interlock.gateway.native.instances import Key, MachineId
+from interlock.gateway.native.json_bodies import BODY_PROBLEMS, taken, takes_model
 from interlock.gateway.problems import Problem
 from interlock.gateway.reading import accepted, compiled, shown, shown_entry, stored
 from interlock.gateway.shapes import Capabilities, Explanation, Replayed, Trial
@@ -76,10 +77,15 @@ def explain(deployment: Deployment, reader: Reader, machine: MachineId, key: Key
 @router.post(
     "/instances/{machine}/{key}/try",
     response_model=None,
-    responses={200: {"model": Trial}, **problems(400, 404, 413)},
+    responses={200: {"model": Trial}, **BODY_PROBLEMS, **problems(404)},
+    openapi_extra=takes_model(Wish),
 )
 def try_command(
-    deployment: Deployment, principal: Caller, machine: MachineId, key: Key, wish: Wish
+    deployment: Deployment,
+    principal: Caller,
+    machine: MachineId,
+    key: Key,
+    wish: Annotated[Wish, Depends(taken(Wish))],
 ) -> Response:
     """What a command of the caller's would do now, or why it is refused. Nothing is sent and nothing changes."""
     snapshot = stored(deployment, principal, machine, key)

@@ -115,7 +115,7 @@ def list_instances(
 )
 def read_instance(deployment: Deployment, reader: Reader, machine: MachineId, key: Key) -> Response:
     """An instance as it is now."""
-    snapshot = _snapshot(deployment, reader, machine, key)
+    snapshot = snapshot_of(deployment, reader, machine, key)
     return answer(shown(deployment, snapshot), headers={"ETag": f'"{snapshot.version}"'})
 
 
@@ -133,14 +133,15 @@ def read_history(
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
 ) -> Response:
     """What happened to an instance, version by version."""
-    snapshot = _snapshot(deployment, reader, machine, key)
+    snapshot = snapshot_of(deployment, reader, machine, key)
     entries = deployment.store.history(machine, snapshot.key, first, limit, private=False)
     told = [shown_entry(deployment, snapshot, entry) for entry in entries]
     after = entries[-1]["version"] + 1 if entries else first
     return answer({"history": told, "next": after if entries and after <= snapshot.version else None})
 
 
-def _snapshot(deployment: ServedDeployment, reader: Principal, machine: str, key: str) -> Snapshot:
+def snapshot_of(deployment: ServedDeployment, reader: Principal, machine: str, key: str) -> Snapshot:
+    """An instance that the caller may read. Raises Problem: 403, 404."""
     snapshot = deployment.store.snapshot(machine, key_for(reader, key), private=False)
     if snapshot is None:
         raise Problem(404, "not_found", f"There is no instance {machine}/{key}.")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.config import JsonDict, JsonValue
 
@@ -20,9 +20,9 @@ from interlock.engine import (
     webhook_statistics,
 )
 from interlock.engine.addresses import UrlRefused
+from interlock.engine.audit import Action, origin_of
 from interlock.engine.breaker import HEALTHY
 from interlock.engine.delivery_log import DeliveryStatus
-from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.shared_secrets import SharedSecretInvalid
 from interlock.engine.signing import SecretInvalid
 from interlock.engine.subscription import Subscription, SubscriptionUnreadable
@@ -32,6 +32,7 @@ from interlock.gateway.callers import Operator
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.native.auditing import write_down
 from interlock.gateway.native.bodies import Body, Moment
+from interlock.gateway.native.json_bodies import BODY_PROBLEMS, taken, takes_model
 from interlock.gateway.native.webhook_shapes import (
     AttemptShown,
     DeliveryPage,
@@ -122,9 +123,15 @@ class Again(Body):
 
 
 @router.post(
-    "", status_code=201, response_model=None, responses={201: {"model": WebhookKeys}, **problems(502)}
+    "",
+    status_code=201,
+    response_model=None,
+    responses={201: {"model": WebhookKeys}, **BODY_PROBLEMS, **problems(502)},
+    openapi_extra=takes_model(NewWebhook),
 )
-def add_webhook(deployment: Deployment, operator: Operator, wish: NewWebhook) -> Response:
+def add_webhook(
+    deployment: Deployment, operator: Operator, wish: Annotated[NewWebhook, Depends(taken(NewWebhook))]
+) -> Response:
     """Subscribe a URL. The secret is told this once."""
     options = wish.model_dump(exclude={"url", "secret", "verify_token"})
     with _told():
@@ -137,7 +144,9 @@ def add_webhook(deployment: Deployment, operator: Operator, wish: NewWebhook) ->
             secret=secret,
             **options,
         )
-    write_down(deployment, operator, "webhook.added", made.id, url=wish.url, profile=wish.profile)
+    write_down(
+        deployment, operator, Action.WEBHOOK_ADDED, made.id, origin=origin_of(made.url), profile=made.profile
+    )
     return answer(_keys(made, secret), 201, {"Location": f"/interlock/v1/webhooks/{made.id}"})
 
 
@@ -175,9 +184,17 @@ def read_webhook(deployment: Deployment, _operator: Operator, webhook_id: Webhoo
     return answer({**shown, "statistics": counted, "breaker": breaker})
 
 
-@router.patch("/{webhook_id}", response_model=None, responses={200: {"model": WebhookShown}, **problems(404)})
+@router.patch(
+    "/{webhook_id}",
+    response_model=None,
+    responses={200: {"model": WebhookShown}, **BODY_PROBLEMS, **problems(404)},
+    openapi_extra=takes_model(Changes),
+)
 def update_webhook(
-    deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: Changes
+    deployment: Deployment,
+    operator: Operator,
+    webhook_id: WebhookId,
+    wish: Annotated[Changes, Depends(taken(Changes))],
 ) -> Response:
     """Change what is named; its id, its secrets and what waits for it stay."""
     update = subscription_changes.Update(**wish.model_dump())
@@ -192,7 +209,7 @@ def update_webhook(
     client, keys = deployment.store.client, deployment.store.keys
     with _told():
         changed = subscription_changes.update(client, keys, deployment.settings, webhook_id, update)
-    write_down(deployment, operator, "webhook.updated", webhook_id, changed=update.named)
+    write_down(deployment, operator, Action.WEBHOOK_UPDATED, webhook_id, changed=update.named)
     return answer(changed.shown())
 
 
@@ -201,7 +218,7 @@ def remove_webhook(deployment: Deployment, operator: Operator, webhook_id: Webho
     """End a subscription; what is still to be delivered is cancelled."""
     with _told():
         subscriptions.remove(deployment.store.client, deployment.store.keys, webhook_id)
-    write_down(deployment, operator, "webhook.removed", webhook_id)
+    write_down(deployment, operator, Action.WEBHOOK_REMOVED, webhook_id)
     return Response(status_code=204)
 
 
@@ -212,7 +229,7 @@ def enable_webhook(deployment: Deployment, operator: Operator, webhook_id: Webho
     """Deliver to it again, events from now on."""
     with _told():
         changed = subscriptions.enable(deployment.store.client, deployment.store.keys, webhook_id)
-    write_down(deployment, operator, "webhook.enabled", webhook_id)
+    write_down(deployment, operator, Action.WEBHOOK_ENABLED, webhook_id)
     return answer(changed.shown())
 
 
@@ -223,15 +240,21 @@ def disable_webhook(deployment: Deployment, operator: Operator, webhook_id: Webh
     """Deliver nothing more to it; what is still to be delivered is cancelled."""
     with _told():
         changed = subscriptions.disable(deployment.store.client, deployment.store.keys, webhook_id)
-    write_down(deployment, operator, "webhook.disabled", webhook_id)
+    write_down(deployment, operator, Action.WEBHOOK_DISABLED, webhook_id)
     return answer(changed.shown())
 
 
 @router.post(
-    "/{webhook_id}/rotate", response_model=None, responses={200: {"model": WebhookKeys}, **problems(404)}
+    "/{webhook_id}/rotate",
+    response_model=None,
+    responses={200: {"model": WebhookKeys}, **BODY_PROBLEMS, **problems(404)},
+    openapi_extra=takes_model(Rotation),
 )
 def rotate_webhook(
-    deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: Rotation
+    deployment: Deployment,
+    operator: Operator,
+    webhook_id: WebhookId,
+    wish: Annotated[Rotation, Depends(taken(Rotation))],
 ) -> Response:
     """Sign with a new secret, told this once; the old one signs along for a while."""
     client, keys = deployment.store.client, deployment.store.keys
@@ -239,15 +262,21 @@ def rotate_webhook(
         changed, secret = subscription_changes.rotate(
             client, keys, deployment.settings, webhook_id, wish.grace_seconds
         )
-    write_down(deployment, operator, "webhook.rotated", webhook_id, grace_seconds=wish.grace_seconds)
+    write_down(deployment, operator, Action.WEBHOOK_ROTATED, webhook_id, grace_seconds=wish.grace_seconds)
     return answer(_keys(changed, secret))
 
 
 @router.post(
-    "/{webhook_id}/test", response_model=None, responses={200: {"model": AttemptShown}, **problems(404)}
+    "/{webhook_id}/test",
+    response_model=None,
+    responses={200: {"model": AttemptShown}, **BODY_PROBLEMS, **problems(404)},
+    openapi_extra=takes_model(TrialEvent),
 )
 def try_webhook(
-    deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: TrialEvent
+    deployment: Deployment,
+    operator: Operator,
+    webhook_id: WebhookId,
+    wish: Annotated[TrialEvent, Depends(taken(TrialEvent))],
 ) -> Response:
     """Make one attempt now with a test event; `error` says how it failed."""
     from interlock.workers.delivery import test_endpoint
@@ -258,7 +287,7 @@ def try_webhook(
             attempt = test_endpoint(deployment.settings, found, wish.set).shown()
     except TrialInvalid as error:
         raise Problem(422, "invalid_trial", f"set: {error}.") from None
-    write_down(deployment, operator, "webhook.tested", webhook_id)
+    write_down(deployment, operator, Action.WEBHOOK_TESTED, webhook_id)
     return answer(attempt)
 
 
@@ -289,9 +318,15 @@ def list_deliveries(
 @router.post(
     "/{webhook_id}/redeliver",
     response_model=None,
-    responses={200: {"model": Requested}, **problems(400, 404, 409)},
+    responses={200: {"model": Requested}, **BODY_PROBLEMS, **problems(404, 409)},
+    openapi_extra=takes_model(Again),
 )
-def redeliver(deployment: Deployment, operator: Operator, webhook_id: WebhookId, wish: Again) -> Response:
+def redeliver(
+    deployment: Deployment,
+    operator: Operator,
+    webhook_id: WebhookId,
+    wish: Annotated[Again, Depends(taken(Again))],
+) -> Response:
     """Send again: one delivery, those of a status, what was missed since, or else all that is dead or cancelled."""
     if sum(one is not None for one in (wish.delivery, wish.status, wish.since)) > 1:
         raise Problem(400, "contradiction", "Name a delivery, or a status, or since: not two of them.")
@@ -317,7 +352,7 @@ def redeliver(deployment: Deployment, operator: Operator, webhook_id: WebhookId,
         raise Problem(409, "refused", f"{error}.") from None
     except OverflowError:
         raise Problem(422, "invalid_time", "The time lies too far away. Name another.") from None
-    write_down(deployment, operator, "webhook.redelivered", webhook_id, requested=count)
+    write_down(deployment, operator, Action.WEBHOOK_REDELIVERED, webhook_id, requested=count)
     return answer({"id": webhook_id, "requested": count})
 
 
@@ -339,9 +374,6 @@ def _told() -> Iterator[None]:
         raise Problem(422, "invalid_webhook", f"{error}.") from None
     except (SubscriptionUnreadable, subscriptions.WebhooksUnreadable) as error:
         raise Problem(500, "foreign_data", f"{error}.") from None
-    except KEY_FAULTS:
-        message = "The gateway has not the deployment's secret key. Set it, then try again."
-        raise Problem(503, "secret_key", message, headers={"Retry-After": "5"}) from None
 
 
 def _keys(one: Subscription, secret: str) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from typing import Any
 from fastapi import Response
 
 from interlock.engine.errors import ErrorClass
+from interlock.gateway.answers import retry_headers
 from interlock.gateway.dialects.engage.answering import answer
-from interlock.gateway.dialects.refusals import STATUS, WORDS, retry_headers
+from interlock.gateway.dialects.refusals import STATUS, WORDS
 from interlock.gateway.problems import Problem
 
 IDENTIFIERS = {**WORDS, 422: "unprocessable_entity", 429: "rate_limit_exceeded"}

@@ -7,8 +7,8 @@ from typing import Any
 
 from fastapi import Response
 
-from interlock.gateway.answers import answer
-from interlock.gateway.dialects.refusals import UNSERVED, retry_headers
+from interlock.gateway.answers import answer, retry_headers
+from interlock.gateway.dialects.refusals import UNSERVED
 from interlock.gateway.problems import DialectError, Problem
 from interlock.statecharts.genesys import status_code
 

@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import Response
 
 from interlock.engine.errors import ErrorClass
-from interlock.gateway.answers import answer
-from interlock.gateway.dialects.refusals import STATUS, retry_headers
+from interlock.gateway.answers import answer, retry_headers
+from interlock.gateway.dialects.refusals import STATUS
 from interlock.gateway.problems import Problem
 
 _MESSAGES = {

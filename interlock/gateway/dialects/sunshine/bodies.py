@@ -146,12 +146,6 @@ USER_CREATE = _body({"externalId": _EXTERNAL_ID, **_PERSON}, "externalId")
 USER_UPDATE = _body(_PERSON)
 
 
-def takes(schema: Schema) -> dict[str, Any]:
-    """The OpenAPI words for an operation with such a body. None at all is `{}`, and required where that will not do."""
-    required = not jsonschema_rs.is_valid(schema, {})
-    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
-
-
 def taken(schema: Schema) -> Callable[[Request], Any]:
     """A dependency: the body, where it fits the schema. Raises SunshineError (400), and Problem as `json_body`."""
     validator = jsonschema_rs.validator_for(schema, mask=_MASK)

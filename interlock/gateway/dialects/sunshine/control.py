@@ -10,11 +10,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 
 from interlock.gateway.answers import answer
-from interlock.gateway.dialects.sunshine.bodies import ACCEPT, OFFER, PASS, RELEASE, taken, takes
+from interlock.gateway.dialects.sunshine.bodies import ACCEPT, OFFER, PASS, RELEASE, taken
 from interlock.gateway.dialects.sunshine.calls import Call, Called
 from interlock.gateway.dialects.sunshine.errors import refusal
 from interlock.gateway.dialects.sunshine.finding import up_to_date
 from interlock.gateway.dialects.sunshine.words import ConversationId, SunshineDone, answers
+from interlock.gateway.parameters import takes
 
 router = APIRouter(prefix="/conversations/{conversationId}")
 _DONE = answers(SunshineDone)

@@ -14,7 +14,6 @@ from interlock.gateway.dialects.sunshine.bodies import (
     PARTICIPANT_JOIN,
     PARTICIPANT_LEAVE,
     taken,
-    takes,
 )
 from interlock.gateway.dialects.sunshine.calls import Call, Called
 from interlock.gateway.dialects.sunshine.errors import bad_request, missing, refusal
@@ -47,6 +46,7 @@ from interlock.gateway.dialects.sunshine.words import (
     SunshineParticipants,
     answers,
 )
+from interlock.gateway.parameters import takes
 from interlock.gateway.reading import listed
 
 router = APIRouter(prefix="/conversations")

@@ -12,8 +12,8 @@ from typing import Any
 from fastapi import Response
 
 from interlock.engine.errors import ErrorClass
-from interlock.gateway.answers import answer
-from interlock.gateway.dialects.refusals import STATUS, WORDS, retry_headers
+from interlock.gateway.answers import answer, retry_headers
+from interlock.gateway.dialects.refusals import STATUS, WORDS
 from interlock.gateway.problems import DialectError, Problem
 
 CODES = {**WORDS, 429: "too_many_requests"}

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from interlock.gateway.answers import answer
 from interlock.gateway.dialects.sunshine import shapes
-from interlock.gateway.dialects.sunshine.bodies import MESSAGE, taken, takes
+from interlock.gateway.dialects.sunshine.bodies import MESSAGE, taken
 from interlock.gateway.dialects.sunshine.calls import Call, Called
 from interlock.gateway.dialects.sunshine.errors import refusal
 from interlock.gateway.dialects.sunshine.finding import (
@@ -20,6 +20,7 @@ from interlock.gateway.dialects.sunshine.finding import (
 )
 from interlock.gateway.dialects.sunshine.paging import PAGE, stretch
 from interlock.gateway.dialects.sunshine.words import ConversationId, SunshineMessages, answers
+from interlock.gateway.parameters import takes
 from interlock.gateway.reading import read
 from interlock.statecharts.functions import find_integration
 

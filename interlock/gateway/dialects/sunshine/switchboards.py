@@ -16,7 +16,6 @@ from interlock.gateway.dialects.sunshine.bodies import (
     SWITCHBOARD_CREATE,
     SWITCHBOARD_UPDATE,
     taken,
-    takes,
 )
 from interlock.gateway.dialects.sunshine.calls import AppCalled, Call
 from interlock.gateway.dialects.sunshine.errors import missing, refusal
@@ -35,6 +34,7 @@ from interlock.gateway.dialects.sunshine.words import (
     SunshineSwitchboards,
     answers,
 )
+from interlock.gateway.parameters import takes
 
 router = APIRouter(prefix="/switchboards")
 SwitchboardId = Annotated[str, Path(alias="switchboardId", min_length=1), BeforeValidator(unquote)]

@@ -10,11 +10,12 @@ from pydantic import BeforeValidator
 
 from interlock.gateway.answers import answer
 from interlock.gateway.dialects.sunshine import shapes
-from interlock.gateway.dialects.sunshine.bodies import USER_CREATE, USER_UPDATE, taken, takes
+from interlock.gateway.dialects.sunshine.bodies import USER_CREATE, USER_UPDATE, taken
 from interlock.gateway.dialects.sunshine.calls import Call, Called
 from interlock.gateway.dialects.sunshine.errors import missing, refusal
 from interlock.gateway.dialects.sunshine.finding import user, user_id
 from interlock.gateway.dialects.sunshine.words import SunshineDone, SunshineUserOne, answers, errors
+from interlock.gateway.parameters import takes
 from interlock.gateway.reading import Instance
 
 router = APIRouter(prefix="/users")
