@@ -15,7 +15,7 @@ from interlock.gateway.answers import answer
 from interlock.gateway.asking import answered
 from interlock.gateway.callers import Caller
 from interlock.gateway.deployment import Deployment
-from interlock.gateway.dialects.genesys.errors import invalid, missing, no_permission, refusal
+from interlock.gateway.dialects.genesys.errors import REFERENCE, invalid, missing, no_permission, refusal
 from interlock.gateway.dialects.genesys.sessions import OpenSessions, Sessions
 from interlock.gateway.parameters import json_body
 from interlock.gateway.repeats import RepeatableCall, Result, call_id
@@ -114,6 +114,7 @@ async def called(
 ) -> Call:
     """The call of a request. Raises Problem: 401, and what `json_body` raises."""
     command_id = call_id(request, caller, idempotency_key)
+    REFERENCE.set(command_id)
     body = await json_body(request) if request.method in ("POST", "PUT") else {}
     base = f"{str(request.base_url).rstrip('/')}/genesys/api/v2"
     return Call(deployment, caller, command_id, body, bool(idempotency_key), base, sessions)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
+import uuid_utils
 from fastapi import Response
 
 from interlock.gateway.answers import answer
@@ -33,6 +35,10 @@ HTTP_STATUS = {
 _CODES = {400: 10, 401: 20, 403: 5, 404: 6, 405: 3, 409: 2, 413: 10, 415: 10, 422: 10}
 
 
+REFERENCE: ContextVar[str | None] = ContextVar("genesys_reference", default=None)
+"""The ``referenceId`` of the call that is being answered; None before it is known who calls."""
+
+
 class GenesysError(DialectError):
     """Ends a request. ``code``: of the vendor's list; ``status``: its HTTP status where it is not the usual one."""
 
@@ -48,6 +54,7 @@ class GenesysError(DialectError):
         body = {
             "statusCode": self.code,
             "statusMessage": self.message,
+            "referenceId": REFERENCE.get() or str(uuid_utils.uuid7()),
             "status": "error",
             "errorDescription": self.message,
         }

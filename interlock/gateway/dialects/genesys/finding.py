@@ -14,17 +14,18 @@ from interlock.gateway.dialects.genesys.calls import Call
 from interlock.gateway.dialects.genesys.errors import invalid_state, not_found
 from interlock.gateway.dialects.genesys.shapes import interaction
 from interlock.gateway.permissions import may_read, permits, readable_sources
-from interlock.gateway.reading import Instance, accepted, listed, read, shown, stored
+from interlock.gateway.reading import Instance, Listed, accepted, listed, read, shown, stored
 
 MAX_SHOWN = 500
 """Interactions that one answer shows."""
+_ACTIVE = ("queued", "routing", "delivering", "handling", "composing", "parked")
 _LEADS = frozenset({"supervisor", "admin", "system"})
 _PSEUDO_QUEUES = frozenset({"__STOP__", "__BACK__"})
 
 
 async def own(call: Call, key: str) -> Instance:
-    """The interaction of this key, where the caller has a leg on it, or leads the desk: then its chart says what they
-    may do. Raises GenesysError (6)."""
+    """The interaction of this key, where the caller has a leg on it, or leads the desk and may read it: then its chart
+    says what they may do. Raises GenesysError (6)."""
     found = await _instance(call, "interaction", key)
     if found is None or not (has_leg(call.principal, found) or _leads(call.principal, found)):
         raise not_found("interaction")
@@ -78,7 +79,38 @@ def sees_all_workbins(principal: Principal) -> bool:
 
 def _leads(principal: Principal, found: Mapping[str, Any]) -> bool:
     parked = found["context"]["workbin"] is not None
-    return principal.kind in _LEADS or (parked and permits(principal, "monitor_tasks"))
+    leads = principal.kind in _LEADS or (parked and permits(principal, "monitor_tasks"))
+    return leads and may_read(principal, found["context"])
+
+
+async def active(call: Call, offset: int, limit: int) -> tuple[list[str], int]:
+    """The keys of one stretch of what the caller sees of all that is active, and how much that is: first what is
+    theirs and they could not read otherwise, then what they may read, each the oldest first."""
+    sources = readable_sources(call.principal)
+    mine = [] if sources is None else await _unread(call)
+    found = await _active(call, max(0, offset - len(mine)), limit, sources)
+    keys = mine[offset : offset + limit]
+    return [*keys, *(one["key"] for one in found.instances)][:limit], len(mine) + found.total
+
+
+async def _unread(call: Call) -> list[str]:
+    """The keys of what is active in the caller's hands, or offered to them, on channels that they may not read."""
+    offered = await _found(call, {"invited": call.principal.id}, ["delivering"])
+    held = await _found(call, {"owner": call.principal.id}, ["handling", "composing", "parked"])
+    return [one["key"] for one in (*offered, *held) if not may_read(call.principal, one["context"])]
+
+
+async def _active(call: Call, offset: int, limit: int, sources: Sequence[str] | None) -> Listed:
+    return await listed(
+        call.deployment,
+        call.principal,
+        "interaction",
+        states=_ACTIVE,
+        sort=["created_at"],
+        offset=offset,
+        limit=limit,
+        sources=sources,
+    )
 
 
 async def parked(call: Call, workbin: str) -> list[str]:
@@ -100,6 +132,12 @@ async def in_hand(call: Call) -> list[str]:
 async def _keys(
     call: Call, where: Mapping[str, Any], states: Sequence[str], sources: Sequence[str] | None = None
 ) -> list[str]:
+    return [one["key"] for one in await _found(call, where, states, sources)]
+
+
+async def _found(
+    call: Call, where: Mapping[str, Any], states: Sequence[str], sources: Sequence[str] | None = None
+) -> list[Instance]:
     found = await listed(
         call.deployment,
         call.principal,
@@ -110,7 +148,7 @@ async def _keys(
         limit=MAX_SHOWN,
         sources=sources,
     )
-    return [one["key"] for one in found.instances]
+    return found.instances
 
 
 async def _instance(call: Call, machine: str, key: str) -> Instance | None:

@@ -42,7 +42,9 @@ _SHOWN_STATUS: Mapping[str, str | int] = MappingProxyType(
 _TARGET = {"type": "string", "pattern": "/(users|queues)/[A-Za-z0-9_.-]+/?$"}
 _DATA_OPERATIONS = ("UpdateUserData", "AttachUserData", "DeleteUserData")
 _BODY = takes(
-    operation("Accept", "Reject", "Cancel", "Send", "PullFromWorkbin", "Reply", "ReplyAll"),
+    operation(
+        "Accept", "Reject", "Cancel", "Send", "PullInteraction", "PullFromWorkbin", "Reply", "ReplyAll"
+    ),
     operation("Complete", optional={"queueName": NAME}),
     operation("PlaceInQueue", needed={"queueName": NAME}),
     operation(*_DATA_OPERATIONS, needed={"userData": OBJECT}),

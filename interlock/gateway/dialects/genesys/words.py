@@ -47,15 +47,15 @@ class GenesysInteractionFields(BaseModel):
 
 class GenesysStatus(BaseModel):
     statusCode: int = Field(description="0.")
+    referenceId: str = Field(description="Id of the call; notifications that come of it name it.")
 
 
 class GenesysDone(GenesysStatus):
-    referenceId: str = Field(description="Id of the command; notifications that come of it name it.")
     status: str | int | None = Field(default=None, description="`ok` or 0, where the vendor's page shows it.")
 
 
 class GenesysInteraction(GenesysStatus, GenesysInteractionFields):
-    referenceId: str | None = None
+    pass
 
 
 class GenesysInteractions(GenesysStatus):
@@ -74,6 +74,7 @@ class GenesysFailure(BaseModel):
 
     statusCode: int = Field(description="Above 0.")
     statusMessage: str
+    referenceId: str
     status: str = Field(description="`error`.")
     errorDescription: str = Field(description="The `statusMessage`, for clients of the older operations.")
 
