@@ -5,10 +5,11 @@ from fastapi import APIRouter
 from interlock.gateway.dialects.genesys import interactions, notifications, operations, session, workbins
 from interlock.gateway.dialects.genesys.errors import envelope
 
-PREFIXES = ("/genesys/api/v2",)
+PREFIXES = ("/genesys/api/v2", "/genesys/cometd")
 
-router = APIRouter(prefix="/genesys/api/v2", tags=["genesys"])
-for _part in (session, interactions, operations, workbins, notifications):
-    router.include_router(_part.router)
+router = APIRouter(tags=["genesys"])
+for _part in (session, interactions, operations, workbins):
+    router.include_router(_part.router, prefix="/genesys/api/v2")
+router.include_router(notifications.router)
 
 __all__ = ["PREFIXES", "envelope", "router"]

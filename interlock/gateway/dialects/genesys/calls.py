@@ -103,6 +103,11 @@ class Call(RepeatableCall):
         return value
 
 
+def api_base(request: Request) -> str:
+    """Where the API is, for whoever has sent the request."""
+    return f"{str(request.base_url).rstrip('/')}/genesys/api/v2"
+
+
 async def called(
     request: Request,
     deployment: Deployment,
@@ -116,8 +121,7 @@ async def called(
     command_id = call_id(request, caller, idempotency_key)
     REFERENCE.set(command_id)
     body = await json_body(request) if request.method in ("POST", "PUT") else {}
-    base = f"{str(request.base_url).rstrip('/')}/genesys/api/v2"
-    return Call(deployment, caller, command_id, body, bool(idempotency_key), base, sessions)
+    return Call(deployment, caller, command_id, body, bool(idempotency_key), api_base(request), sessions)
 
 
 async def called_at_a_desk(call: Annotated[Call, Depends(called)]) -> Call:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from interlock.gateway.dialects.genesys.calls import Call, CalledAtADesk, Id
 from interlock.gateway.dialects.genesys.errors import invalid, invalid_state
 from interlock.gateway.dialects.genesys.finding import check_workbin, own, parked, seen
-from interlock.gateway.dialects.genesys.notifying import workbin_content
+from interlock.gateway.dialects.genesys.notifying import WORKBIN_CONTENT
 from interlock.gateway.dialects.genesys.words import (
     EVERY_ERROR,
     NAME,
@@ -51,7 +51,7 @@ async def content(call: Call, workbin: str) -> Response:
     """The answer to GetWorkbinContent, which whoever listens is told too. Raises GenesysError (6)."""
     await check_workbin(call, workbin)
     interactions = await seen(call, await parked(call, workbin))
-    call.sessions.tell(call.principal, workbin_content(workbin, interactions, call.command_id))
+    await call.sessions.notify(call.principal, WORKBIN_CONTENT, workbin=workbin, reference=call.command_id)
     return call.done(status="ok", workbin=workbin, interactions=interactions)
 
 
