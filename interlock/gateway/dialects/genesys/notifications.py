@@ -20,7 +20,7 @@ from interlock.gateway.dialects.genesys.bayeux import Message
 from interlock.gateway.dialects.genesys.calls import AT_A_DESK, api_base
 from interlock.gateway.dialects.genesys.errors import invalid, no_permission
 from interlock.gateway.dialects.genesys.notifying import concerns, told
-from interlock.gateway.dialects.genesys.sessions import MOST_WAITING, OpenSessions, Session, Sessions
+from interlock.gateway.dialects.genesys.sessions import MOST_WAITING, Hold, OpenSessions, Session, Sessions
 from interlock.gateway.dialects.genesys.words import EVERY_ERROR
 from interlock.gateway.feed import Announced, Entry, Listening, PlaceInvalid, TooSlow, furthest, place_text
 
@@ -134,17 +134,19 @@ async def _handshake(talk: Talk, message: Message) -> list[Message]:
 
 
 async def _connect(talk: Talk, message: Message, session: Session) -> list[Message]:
-    talk.sessions.release(session)  # whoever waits has lost the turn
     is_first = session.batch == 0  # which tells the client at once that it is connected
-    begun = await talk.sessions.change(session, partial(_begun, acknowledged=bayeux.acknowledged(message)))
-    if begun is None:
-        return [bayeux.refusal(message, bayeux.UNKNOWN_CLIENT)]
     seconds = bayeux.hold_seconds(message) if talk.may_hold and not is_first else 0
-    try:
-        data, after = await Connect(talk, begun, monotonic() + seconds).told()
-    except (TooSlow, PlaceInvalid):
-        await talk.sessions.end(begun)
-        return [bayeux.refusal(message, bayeux.UNKNOWN_CLIENT)]
+    with talk.sessions.holding(session) as hold:
+        begun = await talk.sessions.change(
+            session, partial(_begun, acknowledged=bayeux.acknowledged(message))
+        )
+        if begun is None:
+            return [bayeux.refusal(message, bayeux.UNKNOWN_CLIENT)]
+        try:
+            data, after = await Connect(talk, begun, hold, monotonic() + seconds).told()
+        except (TooSlow, PlaceInvalid):
+            await talk.sessions.end(begun)
+            return [bayeux.refusal(message, bayeux.UNKNOWN_CLIENT)]
     if after is None:
         return [bayeux.refusal(message, bayeux.UNKNOWN_CLIENT, advice={"reconnect": "none"})]
     batch = after.batch if after.acknowledges else None
@@ -165,25 +167,25 @@ class Connect:
 
     talk: Talk
     session: Session
+    hold: Hold
     until: float
 
     async def told(self) -> tuple[list[Any], Session | None]:
         """What there is to tell, as soon as there is anything, and the session after that, None where it is over.
         Nothing where time is up, the client connects anew or is gone. Raises TooSlow, PlaceInvalid."""
-        feed, sessions = self.talk.deployment.feed, self.talk.sessions
-        wants = concerns(self.session.principal)
-        place = self.session.place
+        wants, place = concerns(self.session.principal), self.session.place
+        feed = self.talk.deployment.feed
         async with feed.listen(wants, place, notices=True, most=MOST_WAITING) as listening:
-            with sessions.holding(self.session, listening) as hold:
-                while hold.has_turn:
-                    found = await self._found(listening)
-                    if await self.talk.is_gone():
-                        return [], self.session  # what was found is for the next connect
-                    if (found or self._is_late()) and hold.has_turn:
-                        data, after = await self._taken(found, listening.reached())
-                        if data or after is None or after.turn != self.session.turn or self._is_late():
-                            return data, after
-                return [], None if hold.is_over else self.session
+            self.hold.listening = listening
+            while self.hold.has_turn:
+                found = await self._found(listening)
+                if await self.talk.is_gone():
+                    return [], self.session  # what was found is for the next connect
+                if (found or self._is_late()) and self.hold.has_turn:
+                    data, after = await self._taken(found, listening.reached())
+                    if data or after is None or after.turn != self.session.turn or self._is_late():
+                        return data, after
+        return [], None if self.hold.is_over else self.session
 
     def _is_late(self) -> bool:
         return monotonic() >= self.until

@@ -66,17 +66,18 @@ class Session:
 
 @dataclass(slots=True)
 class Hold:
-    """A connect that waits in this process. ``has_turn``: the client has not connected anew; ``is_over``: nor ended the
-    session."""
+    """A connect in this process. ``listening``: once it waits; ``has_turn``: the client has not connected anew;
+    ``is_over``: the client has ended the session."""
 
-    listening: Listening
+    listening: Listening | None = None
     has_turn: bool = True
     is_over: bool = False
 
-    def end(self, *, session_too: bool) -> None:
+    def end(self, *, session_too: bool = False) -> None:
         """Have it answered at once."""
         self.has_turn, self.is_over = False, session_too
-        self.listening.wake()
+        if self.listening is not None:
+            self.listening.wake()
 
 
 class Sessions:
@@ -125,18 +126,15 @@ class Sessions:
     async def end(self, session: Session) -> None:
         """It is over."""
         await self._run("HDEL", self._key(session.principal), session.client_id)
-        self.release(session, session_too=True)
-
-    def release(self, session: Session, *, session_too: bool = False) -> None:
-        """Have the connect of this session that waits here answered at once."""
-        held = self._held.get(session.client_id)
-        if held is not None:
-            held.end(session_too=session_too)
+        if (held := self._held.get(session.client_id)) is not None:
+            held.end(session_too=True)
 
     @contextmanager
-    def holding(self, session: Session, listening: Listening) -> Iterator[Hold]:
-        """Meanwhile a connect of the session waits here."""
-        held = self._held[session.client_id] = Hold(listening)
+    def holding(self, session: Session) -> Iterator[Hold]:
+        """Meanwhile a connect of the session is here; one that was here before has lost the turn."""
+        if (earlier := self._held.get(session.client_id)) is not None:
+            earlier.end()
+        held = self._held[session.client_id] = Hold()
         try:
             yield held
         finally:
