@@ -158,6 +158,39 @@ def test_a_session_makes_an_agent_ready_and_its_end_not(desk: Desk) -> None:
     assert agent.sees(key) == ("Invited", ["Accept", "Reject"])
 
 
+def test_me_tells_of_the_session(desk: Desk) -> None:
+    mark = f"max-{desk.queue}"
+    agent = Genesys(desk.gateway.with_token("agent", id=mark), mark)
+
+    def told() -> Any:
+        found = done(agent.get("/me"))
+        states = {one["channel"]: one["userState"]["state"] for one in found["channels"]}
+        return found["state"], found["session"]["active"], states
+
+    assert told() == ("LoggedOut", False, {})
+    agent_data = orjson.dumps({"name": "Max", "capacity": {"workitem": 1}, "skills": ["tax"]})
+    assert desk.gateway.admin.send("PUT", f"/interlock/v1/agents/{mark}", agent_data).status == 200
+    assert told() == ("LoggedOut", False, {"workitem": "NotReady"})
+    done(agent.start("chat"))
+    assert told() == ("Ready", True, {"chat": "Ready", "workitem": "NotReady"})
+    assert done(agent.get("/me"))["user"] == {
+        "id": mark,
+        "userName": mark,
+        "displayName": "Max",
+        "roles": ["ROLE_AGENT"],
+        "skills": ["tax"],
+        "enabled": True,
+        "uri": f"{desk.gateway.url}{BASE}/users/{mark}",
+        "path": f"/users/{mark}",
+    }
+    assert desk.gateway.admin.command(f"agent/{mark}", "not_ready").status == 200
+    assert told() == ("NotReady", True, {"workitem": "NotReady"})
+    done(agent.end())
+    assert told() == ("LoggedOut", False, {"workitem": "NotReady"})
+    refused(desk.hub.get("/me"), 5)
+    refused(Genesys(Client(desk.gateway.url), "nobody").get("/me"), 20)
+
+
 def test_what_a_session_is_refused_with(desk: Desk) -> None:
     refused(desk.ann.send("/me", {}), 1)
     refused(desk.ann.send("/me", {"operationName": "Dance"}), 10)
@@ -533,7 +566,13 @@ def test_the_document_tells_all_that_an_operation_answers(desk: Desk) -> None:
         for method, operation in item.items()
     }
     assert operations.keys() == {
-        *("post /me", "get /me/interactions", "get /me/interactions/{id}", "post /me/interactions/{id}"),
+        *(
+            "get /me",
+            "post /me",
+            "get /me/interactions",
+            "get /me/interactions/{id}",
+            "post /me/interactions/{id}",
+        ),
         *("get /interactions", "post /interactions", "get /interactions/{id}", "put /interactions/{id}"),
         *("get /me/workbins/{name}", "post /me/workbins/{name}"),
         *("post /notifications", "post /notifications/{kind}"),

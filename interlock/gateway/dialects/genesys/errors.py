@@ -50,15 +50,31 @@ class GenesysError(DialectError):
         self.status = HTTP_STATUS.get(code, 500) if status is None else status
         self.headers = headers or {}
 
-    def response(self) -> Response:
-        body = {
+    def words(self) -> dict[str, Any]:
+        """The code and the message, under the names of older and newer clients."""
+        return {
             "statusCode": self.code,
             "statusMessage": self.message,
-            "referenceId": REFERENCE.get() or str(uuid_utils.uuid7()),
             "status": "error",
             "errorDescription": self.message,
         }
-        return answer(body, self.status, self.headers)
+
+    def response(self) -> Response:
+        reference = REFERENCE.get() or str(uuid_utils.uuid7())
+        return answer({**self.words(), "referenceId": reference}, self.status, self.headers)
+
+
+class Accepted(DialectError):
+    """Ends a request whose command waits for a worker: 202 with the command's id. It is applied once, whatever the
+    client does; what comes of it is told where notifications are."""
+
+    def __init__(self, command_id: str, promised: Mapping[str, Any]) -> None:
+        """``promised``: what the answer says besides."""
+        super().__init__(command_id)
+        self.command_id, self.promised = command_id, promised
+
+    def response(self) -> Response:
+        return answer({"statusCode": OK, "referenceId": self.command_id, **self.promised}, 202)
 
 
 def envelope(problem: Problem) -> Response:

@@ -65,9 +65,14 @@ async def check_workbin(view: View, name: str, *, open_only: bool = False) -> No
         raise not_found("workbin")
 
 
-async def check_ready(view: View, agent: str, channel: str) -> None:
+async def agent(view: View, key: str) -> Instance | None:
+    """The agent of this id; None where nobody of this id has ever been here."""
+    return await _instance(view, "agent", key)
+
+
+async def check_ready(view: View, key: str, channel: str) -> None:
     """Raises GenesysError: 6 no such agent, 2 not there, or not ready on this channel."""
-    found = await _instance(view, "agent", agent)
+    found = await agent(view, key)
     if found is None:
         raise not_found("agent")
     if "online" not in found["state"] or channel not in found["context"]["ready"]:

@@ -21,6 +21,7 @@ from interlock.gateway.dialects.genesys.finding import (
 )
 from interlock.gateway.dialects.genesys.shapes import uri
 from interlock.gateway.dialects.genesys.words import (
+    ACCEPTED,
     EVERY_ERROR,
     NAME,
     OBJECT,
@@ -89,7 +90,7 @@ async def read_interaction(call: Called, id: Id) -> Response:
 @router.put(
     "/interactions/{id}",
     response_model=None,
-    responses=_ONE,
+    responses={**_ONE, **ACCEPTED},
     openapi_extra=takes(
         {"type": "object", "properties": {"userData": OBJECT}, "required": ["userData"]},
         {
@@ -118,7 +119,7 @@ async def update_interaction(call: CalledAtADesk, id: Id) -> Response:
 @router.post(
     "/interactions",
     response_model=None,
-    responses=_ONE,
+    responses={**_ONE, **ACCEPTED},
     openapi_extra=takes(
         operation(
             "Create",

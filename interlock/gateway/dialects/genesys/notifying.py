@@ -14,16 +14,12 @@ from interlock.engine.messages import Actor
 from interlock.engine.tenancy import split
 from interlock.engine.tokens import Principal
 from interlock.gateway.dialects.genesys.finding import View, parked, seen
-from interlock.gateway.dialects.genesys.sessions import NOTICE
+from interlock.gateway.dialects.genesys.sessions import NOTICE, REFUSED
 from interlock.gateway.dialects.genesys.shapes import interaction
 from interlock.gateway.reading import compiled, shown, stored
 
 _ENDED = frozenset({"completed", "revoked", "rescinded", "sent", "canceled"})
 _FINAL = frozenset({"stopped", "sent", "canceled"})
-WORKBIN_CONTENT = "workbin_content"
-REFUSED = "refused"
-"""What notices are about: a workbin, by its name, and the ``reference`` of the call; a command that was refused after
-its call had been answered, with the ``error`` as it would have been."""
 
 
 def concerns(principal: Principal) -> Callable[[Mapping[str, Any]], bool]:

@@ -13,11 +13,10 @@ from interlock.gateway.dialects.genesys.creating import reply
 from interlock.gateway.dialects.genesys.errors import invalid, missing
 from interlock.gateway.dialects.genesys.finding import check_queue, check_ready, check_workbin, own
 from interlock.gateway.dialects.genesys.words import (
-    EVERY_ERROR,
+    DONE,
     FLAG,
     NAME,
     OBJECT,
-    GenesysDone,
     operation,
     takes,
 )
@@ -61,7 +60,7 @@ _BODY = takes(
 @router.post(
     "/me/interactions/{id}",
     response_model=None,
-    responses={200: {"model": GenesysDone, "description": "Done."}, **EVERY_ERROR},
+    responses=DONE,
     openapi_extra=_BODY,
 )
 async def operate_interaction(call: CalledAtADesk, id: Id) -> Response:
@@ -73,11 +72,12 @@ async def operate_interaction(call: CalledAtADesk, id: Id) -> Response:
     command = command_of(name)
     if command is None:
         raise invalid("There is no operation of this operationName. Correct it.")
+    shown = {"status": _SHOWN_STATUS[command]} if command in _SHOWN_STATUS else {}
     if not await call.came_before():
         found = await own(call, id)
         taken = _TAKEN.get(command)
-        await call.send("interaction", id, command, await taken(call, found) if taken else None)
-    shown = {"status": _SHOWN_STATUS[command]} if command in _SHOWN_STATUS else {}
+        data = await taken(call, found) if taken else None
+        await call.send("interaction", id, command, data, promised=shown)
     return call.done(**shown)
 
 

@@ -6,7 +6,8 @@ any session, one that ends loses nothing, and a client that asks no more costs n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from secrets import token_urlsafe
@@ -30,6 +31,10 @@ MOST_OF_ONE = 20
 """Sessions of one principal."""
 IDLE_MS = 90_000
 """After so long without a request a session is over."""
+WORKBIN_CONTENT = "workbin_content"
+REFUSED = "refused"
+"""What notices are about: a workbin, by its name, and the ``reference`` of the call; a command that was refused after
+its call had been answered, with the ``error`` as it would have been."""
 NOTICE = "notice/"
 """How the types of notices begin; no chart can be called so."""
 _MOST_NOTICES = 1000
@@ -86,6 +91,7 @@ class Sessions:
     def __init__(self, deployment: ServedDeployment) -> None:
         self._deployment = deployment
         self._held: dict[str, Hold] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self, principal: Principal, acknowledges: bool) -> Session | None:
         """A new session; None where the principal has too many."""
@@ -153,6 +159,12 @@ class Sessions:
         }
         notices = self._deployment.store.keys.notices
         await self._run("XADD", notices, "MAXLEN", "~", _MOST_NOTICES, "*", "event", orjson.dumps(notice))
+
+    def later(self, telling: Coroutine[Any, Any, None]) -> None:
+        """Have it told beside what is going on."""
+        task = asyncio.create_task(telling)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _swapped(self, found: Session, wanted: Session) -> Session | None:
         body, key = wanted.body(), self._key(found.principal)

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Response
 from interlock.gateway.dialects.genesys.calls import Call, CalledAtADesk, Id
 from interlock.gateway.dialects.genesys.errors import invalid, invalid_state
 from interlock.gateway.dialects.genesys.finding import check_workbin, own, parked, seen
-from interlock.gateway.dialects.genesys.notifying import WORKBIN_CONTENT
+from interlock.gateway.dialects.genesys.sessions import WORKBIN_CONTENT
 from interlock.gateway.dialects.genesys.words import (
+    DONE,
     EVERY_ERROR,
     NAME,
-    GenesysDone,
     GenesysWorkbin,
     operation,
     takes,
@@ -33,7 +33,7 @@ async def read_workbin(call: CalledAtADesk, name: Id) -> Response:
 @router.post(
     "/me/workbins/{name}",
     response_model=None,
-    responses={200: {"model": GenesysDone, "description": "Done."}, **EVERY_ERROR},
+    responses=DONE,
     openapi_extra=takes(operation("PullInteraction", needed={"id": NAME}), operation("GetWorkbinContent")),
 )
 async def operate_workbin(call: CalledAtADesk, name: Id) -> Response:
