@@ -24,6 +24,8 @@ _LATE_SECONDS = 10.0
 """A timer that is later than this waits for workers, not for its turn."""
 _COMPARED = 2_000
 """Instances and entries of indexes that are compared; `interlock reindex --check` looks at all."""
+_REDIS = 7
+"""The oldest major version of Redis whose commands are enough."""
 _BACKLOG = 10_000
 """Commands in waiting from which on more workers are worth a thought."""
 
@@ -40,7 +42,7 @@ def examine(used: Settings) -> Iterator[Check]:
     version = (
         f"{info.get('server_name', 'redis')} {info.get('valkey_version', info.get('redis_version', '?'))}"
     )
-    yield Check("server", Health.OK, f"{version} at {shown_url(used.redis_url)}")
+    yield _server(f"{version} at {shown_url(used.redis_url)}", str(info.get("redis_version", "")))
     try:
         store = Store.open(client, used)
     except ForeignDeployment as error:
@@ -50,6 +52,15 @@ def examine(used: Settings) -> Iterator[Check]:
     for look in _LOOKS:
         yield _look(look, store, used)
     yield _graphviz()
+
+
+def _server(shown: str, redis_version: str) -> Check:
+    """``redis_version``: which Redis it is compatible with; Valkey tells that too."""
+    if redis_version.partition(".")[0].isdecimal() and int(redis_version.partition(".")[0]) < _REDIS:
+        return Check(
+            "server", Health.FAIL, f"{shown} is too old", f"Interlock needs Redis {_REDIS} or Valkey."
+        )
+    return Check("server", Health.OK, shown)
 
 
 def _look(look: Callable[[Store, Settings], Check], store: Store, used: Settings) -> Check:

@@ -13,8 +13,10 @@ from importlib.resources import files
 from typing import cast
 
 import redis
+from redis.exceptions import NoScriptError
 
 from interlock.engine.errors import InterlockError, LeaseLost
+from interlock.engine.keys import PartitionKeys
 
 Word = str | bytes | int | float
 Operation = tuple[Word, ...]
@@ -57,6 +59,27 @@ def run_script(client: redis.Redis, name: str, keys: Sequence[str], args: Sequen
     return client.register_script(script_text(name))(keys=list(keys), args=list(args))
 
 
+def run_scripts(
+    client: redis.Redis, name: str, calls: Sequence[tuple[Sequence[str], Sequence[Word]]]
+) -> list[object]:
+    """The replies of several runs, each of ``(keys, args)``, on one way there and back.
+
+    A reply is the redis.ResponseError where its run failed; the others are run all the same.
+    """
+    digest = client.register_script(script_text(name)).sha
+    pipeline = client.pipeline(transaction=False)
+    for keys, args in calls:
+        pipeline.evalsha(digest, len(keys), *keys, *args)
+    replies: list[object] = pipeline.execute(raise_on_error=False)
+    for place, (keys, args) in enumerate(calls):
+        if isinstance(replies[place], NoScriptError):
+            try:
+                replies[place] = run_script(client, name, keys, args)
+            except redis.ResponseError as error:
+                replies[place] = error
+    return replies
+
+
 def acquire(
     client: redis.Redis, lease_key: str, meta_key: str, ttl_ms: int, wake_key: str | None = None
 ) -> Lease | None:
@@ -67,6 +90,15 @@ def acquire(
     keys = [lease_key, meta_key] if wake_key is None else [lease_key, meta_key, wake_key]
     token = cast(int, run_script(client, "acquire", keys, [ttl_ms]))
     return Lease(lease_key, token) if token else None
+
+
+def acquire_all(client: redis.Redis, partitions: Sequence[PartitionKeys], ttl_ms: int) -> list[Lease | None]:
+    """The leases of several partitions, each as by `acquire`; None too where a key holds a foreign type."""
+    calls = [([keys.lease, keys.meta, keys.wake], [ttl_ms]) for keys in partitions]
+    return [
+        Lease(keys.lease, token) if isinstance(token, int) and token else None
+        for keys, token in zip(partitions, run_scripts(client, "acquire", calls), strict=True)
+    ]
 
 
 def renew(client: redis.Redis, lease: Lease, ttl_ms: int) -> bool:
@@ -83,6 +115,41 @@ def release(client: redis.Redis, lease: Lease, inbox_key: str | None = None) -> 
     return cast(int, run_script(client, "release", keys, [lease.token]))
 
 
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What the owner of ``lease`` writes, all or nothing.
+
+    ``cursor``: field of ``meta_key``, where it must stand (empty: unset), where it moves.
+    ``fresh``: keys that must not exist yet.
+    """
+
+    lease: Lease
+    meta_key: str
+    cursor: tuple[str, str, str] | None = None
+    fresh: Sequence[str] = ()
+    ops: Sequence[Operation] = ()
+
+    def call(self, ttl_ms: int) -> tuple[list[str], list[Word]]:
+        """Keys and arguments of ``commit.lua``."""
+        args: list[Word] = [
+            self.lease.token,
+            ttl_ms,
+            *(self.cursor or ("", "", "")),
+            len(self.fresh),
+            *self.fresh,
+        ]
+        for op in self.ops:
+            args.append(len(op))
+            args.extend(op)
+        return [self.lease.key, self.meta_key], args
+
+
+def apply_all(client: redis.Redis, commits: Sequence[Commit], ttl_ms: int) -> list[bool]:
+    """Which of several commits were applied; for the others `apply` tells why they are not."""
+    replies = run_scripts(client, "commit", [commit.call(ttl_ms) for commit in commits])
+    return [reply == b"OK" for reply in replies]
+
+
 def apply(
     client: redis.Redis,
     lease: Lease,
@@ -93,19 +160,12 @@ def apply(
     fresh: Sequence[str] = (),
     ops: Sequence[Operation] = (),
 ) -> list[int] | None:
-    """Run ``ops`` all or none, for the owner of ``lease``; it is renewed for ``ttl_ms``.
-
-    ``cursor``: field of ``meta_key``, where it must stand (empty: unset), where it moves.
-    ``fresh``: keys that must not exist yet.
+    """Make one `Commit` of these; the lease is renewed for ``ttl_ms``.
 
     Returns None once applied, or the indexes of the ``fresh`` keys that exist (nothing is applied then).
     Raises LeaseLost (another owner, or the cursor was moved), ForeignData (a key holds another type).
     """
-    args: list[Word] = [lease.token, ttl_ms, *(cursor or ("", "", "")), len(fresh), *fresh]
-    for op in ops:
-        args.append(len(op))
-        args.extend(op)
-    reply = run_script(client, "commit", [lease.key, meta_key], args)
+    reply = run_script(client, "commit", *Commit(lease, meta_key, cursor, fresh, ops).call(ttl_ms))
     if isinstance(reply, list):
         if reply[0] == b"TYPE":
             raise ForeignData([cast(bytes, key).decode(errors="replace") for key in reply[1:]])

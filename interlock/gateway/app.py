@@ -54,9 +54,9 @@ def _routes(lifespan: Lifespan[FastAPI] | None = None) -> tuple[FastAPI, Envelop
     app.openapi = partial(_document, app, app.openapi)  # type: ignore[method-assign]
     envelopes = Envelopes()
     answer_problems(app, envelopes.response)
-    app.include_router(health.router)
-    app.include_router(native.router)
     dialects.mount(app, envelopes)
+    native.mount(app)
+    app.include_router(health.router)
     return app, envelopes
 
 

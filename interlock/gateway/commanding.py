@@ -130,12 +130,11 @@ class CommandPort:
         while True:
             try:
                 found: Any = await cast(
-                    "asyncio.Future[Any]", self._client.blpop([self._list], timeout=_SLICE_SECONDS)
+                    "asyncio.Future[Any]",
+                    self._client.blmpop(_SLICE_SECONDS, 1, self._list, direction="LEFT", count=_MANY),
                 )
-                if found is not None:
-                    self._tell(found[1])
-                    if len(self._waiting) > 1:
-                        await self._empty()
+                for raw in found[1] if found else ():
+                    self._tell(raw)
             except redis.RedisError as error:
                 log.warning("results_interrupted", error=type(error).__name__)
                 for future in self._waiting.values():
@@ -145,14 +144,6 @@ class CommandPort:
             if self.stopping:
                 for future in self._waiting.values():
                     _give_up(future)
-
-    async def _empty(self) -> None:
-        """Take what else has come meanwhile."""
-        while more := cast("list[bytes] | None", await self._batcher.run("LPOP", self._list, _MANY)):
-            for raw in more:
-                self._tell(raw)
-            if len(more) < _MANY:
-                return
 
     def _tell(self, raw: bytes) -> None:
         result = cast(Result, orjson.loads(raw))

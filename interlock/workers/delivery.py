@@ -36,6 +36,8 @@ IDLE_SECONDS = 0.5
 """A shift with nothing to do ends after so long; the next event wakes another."""
 _TURN_SECONDS = 0.005
 _IDLE_TURN_SECONDS = 0.02
+_UNHEARD_TURN_SECONDS = 0.25
+"""Between turns where no webhook is enabled: events only move into the log then, many at a time."""
 
 _log = structlog.get_logger()
 
@@ -204,8 +206,9 @@ class _Shift:
         """Until an attempt ended, and a little longer, so that one turn records several."""
         self._ended.clear()
         if not self._backlog.outcomes:
+            heard = self._running or any(one.enabled for one in self._endpoints.subscriptions.values())
             try:
-                async with asyncio.timeout(_IDLE_TURN_SECONDS):
+                async with asyncio.timeout(_IDLE_TURN_SECONDS if heard else _UNHEARD_TURN_SECONDS):
                     await self._ended.wait()
             except TimeoutError:
                 return

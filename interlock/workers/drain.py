@@ -38,6 +38,10 @@ MAX_ATTEMPTS = 5
 """How often a batch is decided anew because ids of it were used elsewhere meanwhile."""
 
 
+InboxEntry = tuple[bytes, dict[bytes, bytes]]
+"""An entry of an inbox, as the server gives it: its id, its fields."""
+
+
 @dataclass(slots=True)
 class DrainSummary:
     """What a drain did. ``more``: the shift ended before the inbox was empty; wake somebody again."""
@@ -47,15 +51,32 @@ class DrainSummary:
     runs: int = 0
     more: bool = False
 
+    def count(self, keys: PartitionKeys, batch: Batch) -> None:
+        """Add what was committed of a batch."""
+        self.commands += batch.taken
+        self.events += batch.events
+        self.runs += batch.runs
+        log.debug("batch_committed", partition=keys.tag, commands=batch.taken, **batch.counters)
+
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class Read:
     """What was read behind the cursor: ``items`` and, in the same order, the ``ids`` of their entries."""
 
     now: datetime
     cursor: str
     ids: list[str]
     items: list[Item]
+
+    @property
+    def addresses(self) -> list[Address]:
+        """The instances that the items are for."""
+        return list(dict.fromkeys(item.address for item in self.items if item.address))
+
+    @property
+    def command_ids(self) -> list[str]:
+        """The ids that the items bring."""
+        return list(dict.fromkeys(item.id for item in self.items if item.id is not None))
 
 
 class Drainer:
@@ -70,15 +91,20 @@ class Drainer:
     def drain(self, partition: int, stop: threading.Event | None = None) -> DrainSummary:
         """Drain until the inbox is empty, the shift is over or ``stop`` is set. Does nothing where another
         owner is at it."""
-        summary = DrainSummary()
         client, keys = self._store.client, self._store.keys.partition(partition)
         try:
             lease = fencing.acquire(client, keys.lease, keys.meta, self._ttl_ms, keys.wake)
         except redis.ResponseError as foreign:
             log.error("partition_blocked", partition=partition, reason=str(foreign))
-            return summary
-        if lease is None:
-            return summary
+            return DrainSummary()
+        return DrainSummary() if lease is None else self.finish(partition, lease, stop)
+
+    def finish(
+        self, partition: int, lease: fencing.Lease, stop: threading.Event | None = None
+    ) -> DrainSummary:
+        """`drain` a partition whose lease was taken already; it is given back in the end."""
+        summary = DrainSummary()
+        client, keys = self._store.client, self._store.keys.partition(partition)
         until = time.monotonic() + SHIFT_SECONDS
         try:
             while True:
@@ -102,16 +128,20 @@ class Drainer:
         fencing.release(client, lease)
         return summary
 
-    def _read(self, keys: PartitionKeys) -> _Read | None:
+    def _read(self, keys: PartitionKeys) -> Read | None:
         pipeline = self._store.client.pipeline(transaction=False)
         pipeline.time()
         pipeline.hget(keys.meta, "cursor")
         pipeline.xrange(keys.inbox, count=self._settings.batch_size)
         clock, cursor, entries = cast(
-            "tuple[tuple[int, int], bytes | None, list[tuple[bytes, dict[bytes, bytes]]]]", pipeline.execute()
+            "tuple[tuple[int, int], bytes | None, list[InboxEntry]]", pipeline.execute()
         )
         if not entries:
             return None
+        return self.parsed(entries, cursor, clock)
+
+    def parsed(self, entries: Sequence[InboxEntry], cursor: bytes | None, clock: tuple[int, int]) -> Read:
+        """What inbox ``entries`` (at least one) say. ``clock``: the server's, one for all workers."""
         items: list[Item] = []
         size = 0
         for _, fields in entries:
@@ -119,29 +149,28 @@ class Drainer:
             if items and size > MAX_BATCH_BYTES:
                 break
             items.append(parse(self._store.keys, fields, self._store.vault.opener))
-        # The server's clock: one for all workers.
         now = time_from_ms(clock[0] * 1000 + clock[1] // 1000)
         ids = [entry_id.decode() for entry_id, _ in entries[: len(items)]]
-        return _Read(now, cursor.decode(errors="replace") if cursor else "", ids, items)
+        return Read(now, cursor.decode(errors="replace") if cursor else "", ids, items)
 
-    def _commit(self, keys: PartitionKeys, lease: fencing.Lease, read: _Read, summary: DrainSummary) -> None:
+    def _commit(self, keys: PartitionKeys, lease: fencing.Lease, read: Read, summary: DrainSummary) -> None:
         broken: set[Address] = set()
         used: dict[str, int] = {}
         while True:
-            batch = self._load(
-                keys, read, frozenset(broken), {one for one, times in used.items() if times > 1}
-            )
-            ops = batch.decide_all()
-            last = read.ids[batch.taken - 1]
+            unseen = {one for one, times in used.items() if times > 1}
+            wanted = self.wanted(keys, read)
+            stored = cast("list[bytes | None]", self._store.client.mget(wanted)) if wanted else []
+            batch = self.batch(keys, read, stored, frozenset(broken), unseen)
+            plan = self.plan(keys, lease, read, batch)
             try:
                 taken = fencing.apply(
                     self._store.client,
                     lease,
                     self._ttl_ms,
-                    meta_key=keys.meta,
-                    cursor=("cursor", read.cursor, last),
-                    fresh=list(batch.fresh),
-                    ops=[*ops, ("XTRIM", keys.inbox, "MINID", next_entry_id(last))],
+                    meta_key=plan.meta_key,
+                    cursor=plan.cursor,
+                    fresh=plan.fresh,
+                    ops=plan.ops,
                 )
             except fencing.ForeignData as foreign:
                 owners = _owners_of(keys, foreign.keys, read.items)
@@ -151,10 +180,7 @@ class Drainer:
                 broken |= owners
                 continue
             if taken is None:
-                summary.commands += batch.taken
-                summary.events += batch.events
-                summary.runs += batch.runs
-                log.debug("batch_committed", partition=keys.tag, commands=batch.taken, **batch.counters)
+                summary.count(keys, batch)
                 return
             # The same id went through another partition between our look and our commit: look again. One that
             # cannot be seen even so stands under a key of a foreign type.
@@ -166,18 +192,41 @@ class Drainer:
                     f"{keys.tag}: ids of this batch keep being used elsewhere; the sweeper comes back"
                 )
 
-    def _load(
-        self, keys: PartitionKeys, read: _Read, broken: frozenset[Address], unseen: Collection[str]
+    def plan(self, keys: PartitionKeys, lease: fencing.Lease, read: Read, batch: Batch) -> fencing.Commit:
+        """The batch, decided, as one commit."""
+        ops = batch.decide_all()
+        last = read.ids[batch.taken - 1]
+        return fencing.Commit(
+            lease,
+            keys.meta,
+            ("cursor", read.cursor, last),
+            list(batch.fresh),
+            [*ops, ("XTRIM", keys.inbox, "MINID", next_entry_id(last))],
+        )
+
+    def wanted(self, keys: PartitionKeys, read: Read) -> list[str]:
+        """Names of the strings that `batch` needs."""
+        return [keys.instance(*address) for address in read.addresses] + [
+            self._store.keys.fingerprint(one) for one in read.command_ids
+        ]
+
+    def batch(
+        self,
+        keys: PartitionKeys,
+        read: Read,
+        stored: Sequence[bytes | None],
+        broken: frozenset[Address] = frozenset(),
+        unseen: Collection[str] = (),
     ) -> Batch:
-        """What is stored for the items. ``unseen``: ids that are in use although no fingerprint can be read."""
+        """What was read, to be decided upon what is ``stored`` under the names `wanted`.
+
+        ``unseen``: ids that are in use although no fingerprint can be read.
+        """
         client, names = self._store.client, self._store.keys
-        addresses = list(dict.fromkeys(item.address for item in read.items if item.address))
-        ids = list(dict.fromkeys(item.id for item in read.items if item.id is not None))
-        wanted = [keys.instance(*address) for address in addresses] + [names.fingerprint(one) for one in ids]
-        stored = cast("list[bytes | None]", client.mget(wanted)) if wanted else []
+        addresses = read.addresses
         marks = {
             one: mark.decode(errors="replace")
-            for one, mark in zip(ids, stored[len(addresses) :], strict=True)
+            for one, mark in zip(read.command_ids, stored[len(addresses) :], strict=True)
             if mark is not None
         }
         marks.update(dict.fromkeys(unseen, FOREIGN_MARK))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ import redis
 from interlock.engine.fencing import take_marker
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
-from interlock.workers.drain import Drainer
+from interlock.workers.drain import Drainer, DrainSummary
 from interlock.workers.invoker import INVOKE_SECONDS, Invoker
 from interlock.workers.job_calls import (
     DELIVER_JOB,
@@ -22,12 +23,15 @@ from interlock.workers.job_calls import (
     JobRefused,
 )
 from interlock.workers.rq_adapter import wake_deliver, wake_drain, wake_invoke
+from interlock.workers.shift import Shift
 
 DRAIN_SECONDS = 60
 DELIVER_SECONDS = 120
 """How long a job may run before it is broken off: far longer than the shift that it ends by itself."""
 DELIVER_SHIFT_SECONDS = 10.0
 _DELIVER_WAKE_MS = 5000
+_ANNOUNCE_SECONDS = 0.25
+"""How long one look at the mark of deliveries tells that somebody will be there."""
 _INVOKE_WAKE_MS = 5000
 
 
@@ -78,20 +82,30 @@ def _drain(context: WorkerContext, drainer: Drainer, *args: object) -> None:
             pass
         case _:
             raise JobRefused(f"its argument is no partition between 0 and {partitions - 1}")
-    summary = drainer.drain(partition, context.stop)
-    if summary.events:
-        _announce(context)
-    if summary.runs:
-        announce_runs(context)
-    if summary.more:
-        wake_drain(context.rq_client, context.settings, partition)
+    announcer = _Announcer(context)
+    lease_ms = int(context.settings.lease_seconds * 1000)
+    shift = Shift(context.store, drainer, lease_ms, context.stop, announcer.told)
+    shift.run(partition)
+    for number in shift.more:
+        wake_drain(context.rq_client, context.settings, number)
 
 
-def _announce(context: WorkerContext) -> None:
-    """Wake a delivery worker, unless such a wake-up is on its way; `deliver` takes the mark away."""
-    store = context.store
-    if take_marker(store.client, store.keys.deliver_wake, _DELIVER_WAKE_MS):
-        wake_deliver(context.rq_client, context.settings)
+class _Announcer:
+    """Wakes those who come after a commit, each unless a wake-up is on its way already."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        self._announced = float("-inf")
+
+    def told(self, summary: DrainSummary) -> None:
+        # `deliver` takes the mark away when it begins, and then stays for `IDLE_SECONDS` at the least.
+        if summary.events and time.monotonic() - self._announced > _ANNOUNCE_SECONDS:
+            store = self._context.store
+            if take_marker(store.client, store.keys.deliver_wake, _DELIVER_WAKE_MS):
+                wake_deliver(self._context.rq_client, self._context.settings)
+            self._announced = time.monotonic()
+        if summary.runs:
+            announce_runs(self._context)
 
 
 def announce_runs(context: WorkerContext) -> None:

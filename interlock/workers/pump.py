@@ -9,14 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from secrets import token_hex
 from typing import cast
 
 import redis
 import structlog
 
-from interlock.engine.fencing import Word, run_script, take_marker
+from interlock.engine.fencing import Word, run_script, run_scripts, take_marker
 from interlock.engine.ids import next_entry_id
 from interlock.engine.ingress import EXCLUSIVE, InboxEntry, admit
 from interlock.engine.keys import PartitionKeys
@@ -179,7 +179,7 @@ class Pump:
             if entry.body is not None:
                 machines.add(entry.body["machine"])
         self._exclusives.refresh(machines)
-        gone = [name for number, taken in inboxes.items() if self._append(number, taken) for name, _ in taken]
+        gone = self._append(inboxes)
         if self._blocked:
             self._read_up_to = entries[-1][0].decode()
             if gone:
@@ -188,10 +188,28 @@ class Pump:
             client.xtrim(stream, minid=next_entry_id(entries[-1][0].decode()), approximate=False)
         return len(gone)
 
-    def _append(self, number: int, taken: list[tuple[str, InboxEntry]]) -> bool:
-        """Whether the partition took them. Once it did not, later entries wait too: their order must hold."""
-        if number in self._blocked:
-            return False
+    def _append(self, inboxes: Mapping[int, Sequence[tuple[str, InboxEntry]]]) -> list[str]:
+        """The ingress ids that partitions took. Once one did not, later entries wait too: their order must hold."""
+        numbers = [number for number in inboxes if number not in self._blocked]
+        calls = [self._append_call(number, inboxes[number]) for number in numbers]
+        gone: list[str] = []
+        for number, reply in zip(numbers, run_scripts(self._store.client, "append", calls), strict=True):
+            if isinstance(reply, redis.ResponseError):
+                tag = self._store.keys.partition(number).tag
+                log.error("foreign_data", partition=number, keys=tag, reason=str(reply))
+                self._blocked.add(number)
+                self._retry_at = time.monotonic() + BLOCKED_SECONDS
+                continue
+            gone += (name for name, _ in inboxes[number])
+            if reply:
+                self._wake(number)
+        return gone
+
+    def _append_call(
+        self, number: int, taken: Sequence[tuple[str, InboxEntry]]
+    ) -> tuple[list[str], list[Word]]:
+        """Keys and arguments of ``append.lua``, which answers whether somebody must be woken: nobody owns the
+        partition and nobody is on the way."""
         keys = self._store.keys.partition(number)
         args: list[Word] = [WAKE_MS]
         for entry_id, entry in taken:
@@ -200,20 +218,7 @@ class Pump:
                 args += (entry_id, entry.field, entry.payload)
             else:
                 args += (entry_id, EXCLUSIVE, entry.payload, slot, entry.body["id"])
-        try:
-            if self._run_append(keys, args):
-                self._wake(number)
-        except redis.ResponseError as error:
-            log.error("foreign_data", partition=number, keys=keys.tag, reason=str(error))
-            self._blocked.add(number)
-            self._retry_at = time.monotonic() + BLOCKED_SECONDS
-            return False
-        return True
-
-    def _run_append(self, keys: PartitionKeys, args: list[Word]) -> bool:
-        """Whether somebody must be woken: nobody owns the partition and nobody is on the way."""
-        names = [keys.inbox, keys.meta, keys.lease, keys.wake, keys.exclusive]
-        return bool(run_script(self._store.client, "append", names, args))
+        return [keys.inbox, keys.meta, keys.lease, keys.wake, keys.exclusive], args
 
     def _now_ms(self) -> int:
         """The server's clock, Unix milliseconds: one for all."""
@@ -287,7 +292,7 @@ class Pump:
 
     def _drive_again(self, number: int, keys: PartitionKeys, backlog: int) -> None:
         try:
-            if self._run_append(keys, [WAKE_MS]):
+            if run_script(self._store.client, "append", *self._append_call(number, ())):
                 log.info("partition_redriven", partition=number, backlog=backlog)
                 self._wake(number)
         except redis.ResponseError as error:

@@ -161,7 +161,7 @@ def test_a_pump_that_repeats_what_was_taken_in_doubles_and_reorders_nothing(desk
         desk.client.execute_command("XADD", "replayed", entry_id, "command", fields[b"command"])
     number = desk.keys.partition_of("ticket", "T-1")
     slow = [(i.decode(), desk_entry(desk, i.decode(), f)) for i, f in desk.client.xrange("replayed")]
-    desk.pump._append(number, slow)
+    desk.pump._append({number: slow})
     desk.work()
     assert [e["command"]["id"] for e in desk.store.history("ticket", "T-1")] == [f"c{n}" for n in range(6)]
     assert "duplicate" not in desk.store.counters()

@@ -27,6 +27,20 @@ def store(fake_client: redis.Redis, used: Settings) -> Store:
     return Store.open(fake_client, used)
 
 
+@pytest.mark.parametrize(
+    ("told", "health"),
+    [
+        ("6.2.14", Health.FAIL),
+        ("7.0.0", Health.OK),
+        ("7.2.4", Health.OK),
+        ("10.0", Health.OK),
+        ("", Health.OK),
+    ],
+)
+def test_a_server_that_is_too_old_fails(told: str, health: Health) -> None:
+    assert checkup._server("redis at localhost", told).status is health
+
+
 def test_a_deployment_without_a_pump_fails(store: Store, used: Settings) -> None:
     found = checkup._pump(store, used)
     assert (found.status, found.next) == (Health.FAIL, "Start `interlock worker`.")

@@ -21,6 +21,7 @@ from interlock.workers.drain import DrainSummary
 from interlock.workers.job_calls import MAX_CALL_BYTES, JobRefused, read_call
 from interlock.workers.jobs import WorkerContext, deliver_jobs, drain_jobs
 from interlock.workers.rq_adapter import AllowedJob, wake_deliver, wake_drain
+from interlock.workers.shift import MAX_PARTITIONS
 
 SETTINGS = Settings(redis_url="redis://unused")
 DRAIN_QUEUE, DELIVER_QUEUE = SETTINGS.queue_names
@@ -109,6 +110,10 @@ def test_the_name_that_a_job_brings_is_never_imported(fake_client: redis.Redis) 
         _ = job.func
 
 
+MANY = MAX_PARTITIONS + 1
+"""So many that each is drained alone."""
+
+
 class RecordingDrainer:
     """Remembers which partitions it was to drain; answers what it is given."""
 
@@ -122,7 +127,7 @@ class RecordingDrainer:
 
 
 def context_of(client: redis.Redis) -> WorkerContext:
-    store: Any = SimpleNamespace(client=client, keys=Keys(partitions=4))
+    store: Any = SimpleNamespace(client=client, keys=Keys(partitions=MANY))
     return WorkerContext(SETTINGS, store, client, threading.Event())
 
 
@@ -137,7 +142,7 @@ def queued(client: redis.Redis, queue_name: str) -> list[tuple[str | None, list[
     return [(job.func_name, list(job.args)) for job in found]
 
 
-@pytest.mark.parametrize("args", [[], [-1], [4], ["1"], [True], [1.0], [None], [[1]], [1, 2]])
+@pytest.mark.parametrize("args", [[], [-1], [MANY], ["1"], [True], [1.0], [None], [[1]], [1, 2]])
 def test_a_drain_job_with_a_wrong_argument_is_refused(fake_client: redis.Redis, args: list[Any]) -> None:
     with pytest.raises(JobRefused):
         run_drain(fake_client, args)

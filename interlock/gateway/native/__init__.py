@@ -1,6 +1,6 @@
 """The native API at ``/interlock/v1``: commands in, instances and their histories out."""
 
-from fastapi import APIRouter
+from fastapi import FastAPI
 
 from interlock.gateway.answers import problems
 from interlock.gateway.native import (
@@ -16,14 +16,24 @@ from interlock.gateway.native import (
     webhooks,
 )
 
-router = APIRouter(prefix="/interlock/v1", tags=["native"], responses=problems(400, 401, 403, 422, 429, 503))
-router.include_router(commands.router)
-router.include_router(instances.router)
-router.include_router(explaining.router)
-router.include_router(charts.router)
-router.include_router(desk.router)
-router.include_router(webhooks.router)
-router.include_router(dead_letters.router)
-router.include_router(bulk.router)
-router.include_router(events.router)
-router.include_router(auditing.router)
+
+def mount(app: FastAPI) -> None:
+    """Serve it."""
+    for part in (
+        commands,
+        instances,
+        explaining,
+        charts,
+        desk,
+        webhooks,
+        dead_letters,
+        bulk,
+        events,
+        auditing,
+    ):
+        app.include_router(
+            part.router,
+            prefix="/interlock/v1",
+            tags=["native"],
+            responses=problems(400, 401, 403, 422, 429, 503),
+        )

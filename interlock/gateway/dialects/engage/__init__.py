@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from interlock.gateway.dialects.engage import bots, contents, interventions
 from interlock.gateway.dialects.engage.errors import envelope
 from interlock.gateway.dialects.engage.words import errors
+from interlock.gateway.routers import ApiRouter
 
 __all__ = ["PREFIXES", "envelope", "router"]
 
 PREFIXES = ("/engage/1.0",)
 
-router = APIRouter(
+router = ApiRouter(
+    *PREFIXES,
     prefix=PREFIXES[0],
     tags=["engage"],
     responses=errors(400, 401, 403, 413, 415, 422, 429, 500, 503),

@@ -127,6 +127,8 @@ class Sessions:
             if (swapped := await self._swapped(found, wanted)) is not None:
                 return swapped
             found = await self.of(session.client_id, session.principal)
+            if found is not None and found.stored == wanted.body():
+                return found  # it was put, and the answer lost
         return None
 
     async def end(self, session: Session) -> None:

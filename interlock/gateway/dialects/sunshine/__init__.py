@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from interlock.gateway.dialects.sunshine import control, conversations, messages, switchboards, users
 from interlock.gateway.dialects.sunshine.errors import envelope
 from interlock.gateway.dialects.sunshine.words import errors
+from interlock.gateway.routers import ApiRouter
 
 __all__ = ["PREFIXES", "envelope", "router"]
 
 PREFIXES = ("/sunshine/v2",)
 
-router = APIRouter(
+router = ApiRouter(
+    *PREFIXES,
     prefix=f"{PREFIXES[0]}/apps/{{appId}}",
     tags=["sunshine"],
     responses=errors(400, 401, 403, 404, 413, 429, 500, 503),
