@@ -224,18 +224,20 @@ class Feed:
     ) -> list[Announced]:
         """What was announced behind ``begin``, up to ``ends``; in the order of the entries' times. Raises TooSlow."""
         found: list[Announced] = []
-        for number, (after, end) in enumerate(zip(begin, ends, strict=False)):
-            while after < end:
-                entries: Any = await self._client.xrange(
-                    self._streams[number], f"({_text(after)}", _text(end), _READ_EVENTS
-                )
+        behind = {number: after for number, after in enumerate(begin) if after < ends[number]}
+        while behind:
+            pipeline = self._client.pipeline(transaction=False)
+            for number, after in behind.items():
+                pipeline.xrange(self._streams[number], f"({_text(after)}", _text(ends[number]), _READ_EVENTS)
+            for number, entries in zip(list(behind), await pipeline.execute(), strict=True):
                 announced = (_announced(number, entry_id, fields) for entry_id, fields in entries)
                 found += [one for one in announced if one is not None and wants(one.event)]
                 if most is not None and len(found) > most:
                     raise TooSlow
                 if len(entries) < _READ_EVENTS:
-                    break
-                after = _entry(entries[-1][0])
+                    del behind[number]
+                else:
+                    behind[number] = _entry(entries[-1][0])
         return sorted(found, key=lambda one: one.entry)
 
     def _heard(self, notices: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,15 +72,8 @@ class ClientInside(Client):
     loop: Any = None
 
     def send(
-        self,
-        method: str,
-        path: str,
-        body: bytes | Iterable[bytes] | None = None,
-        *,
-        timeout_seconds: float = 60.0,
-        **headers: str,
+        self, method: str, path: str, body: Any = None, *, timeout_seconds: float = 60.0, **headers: str
     ) -> Answer:
-        assert body is None or isinstance(body, bytes)
         sent = {"authorization": f"Bearer {self.token}", **headers}
         asked = send(self.app, method, path, body or b"", **sent)
         return asyncio.run_coroutine_threadsafe(asked, self.loop).result(timeout_seconds)

@@ -3,7 +3,7 @@
 -- KEYS[1]  <prefix>:listeners:<tenant>:<kind>:<id>  hash  `<client id>` = JSON of a session
 -- ARGV[1]  field
 -- ARGV[2]  value that it must hold; empty: there must be none
--- ARGV[3]  new value; empty: the field goes
+-- ARGV[3]  new value
 -- ARGV[4]  lifetime of the hash from now, milliseconds
 --
 -- Returns 1 where it was put, else 0.
@@ -11,10 +11,6 @@
 if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then
   return 0
 end
-if ARGV[3] == '' then
-  redis.call('HDEL', KEYS[1], ARGV[1])
-else
-  redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1

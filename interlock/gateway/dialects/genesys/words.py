@@ -60,7 +60,7 @@ class GenesysAccepted(GenesysDone):
 
 
 class GenesysInteraction(GenesysStatus, GenesysInteractionFields):
-    pass
+    """One, at the top level."""
 
 
 class GenesysUser(BaseModel):
