@@ -13,6 +13,9 @@ from typing import Any
 from interlock.engine.expression_functions import add_seconds
 from interlock.statecharts.routing import NEEDS_NO_READINESS, OFFER_SECONDS, Json, given, item_id
 
+DEFAULT_PLACES = 1
+"""What queues may give to an agent on a channel that they are ready on, and of which their capacity says nothing."""
+
 
 def union(rows: Iterable[Any], more: Iterable[Any]) -> list[Any]:
     """Each text of both lists once, in order."""
@@ -36,9 +39,16 @@ def full_capacity(capacity: Mapping[str, Any]) -> Json:
     return made
 
 
-def free_places(capacity: Mapping[str, Json], load: Mapping[str, Json]) -> dict[str, int]:
-    """Places left for queues, by channel."""
-    return {channel: max(0, places["soft"] - _held(load, channel)) for channel, places in capacity.items()}
+def free_places(
+    capacity: Mapping[str, Json], load: Mapping[str, Json], ready: Iterable[str]
+) -> dict[str, int]:
+    """Places left for queues, by channel. A channel that the agent is ready on, and of which the capacity says nothing,
+    has one place, as in the vendor's simulator of agents."""
+    soft = {
+        **dict.fromkeys(ready, DEFAULT_PLACES),
+        **{name: places["soft"] for name, places in capacity.items()},
+    }
+    return {channel: max(0, places - _held(load, channel)) for channel, places in soft.items()}
 
 
 def fits_softly(
@@ -48,7 +58,7 @@ def fits_softly(
     if data["machine"] not in NEEDS_NO_READINESS and data["channel"] not in ready:
         return False
     held = item_id(data["machine"], data["key"]) in load
-    return held or free_places(capacity, load).get(data["channel"], 0) > 0
+    return held or free_places(capacity, load, ready).get(data["channel"], 0) > 0
 
 
 def fits_hard(capacity: Mapping[str, Json], load: Mapping[str, Json], data: Mapping[str, Any]) -> bool:

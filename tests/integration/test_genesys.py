@@ -158,6 +158,24 @@ def test_a_session_makes_an_agent_ready_and_its_end_not(desk: Desk) -> None:
     assert agent.sees(key) == ("Invited", ["Accept", "Reject"])
 
 
+def test_who_is_ready_on_a_channel_gets_one_item_where_their_capacity_says_nothing_of_it(desk: Desk) -> None:
+    queue = f"new-{desk.queue}"
+    agent = Genesys(desk.gateway.with_token("agent", id=queue), queue)
+    for path, body in (
+        (f"queues/{queue}", {}),
+        (f"agents/{queue}", {"queues": [queue], "capacity": {"chat": 20}}),
+    ):
+        assert desk.gateway.admin.send("PUT", f"/interlock/v1/{path}", orjson.dumps(body)).status == 200
+    done(agent.start("workitem"))
+    keys = [done(desk.hub.create(channel="workitem", queueName=queue))["id"] for _ in range(2)]
+    wait_until(lambda: agent.get(f"/me/interactions/{keys[0]}").status == 200)
+    refused(agent.get(f"/me/interactions/{keys[1]}"), 6)
+    for key in keys:
+        wait_until(lambda key=key: agent.get(f"/me/interactions/{key}").status == 200)
+        done(agent.do(key, "Accept"))
+        done(agent.do(key, "Complete"))
+
+
 def test_me_tells_of_the_session(desk: Desk) -> None:
     mark = f"max-{desk.queue}"
     agent = Genesys(desk.gateway.with_token("agent", id=mark), mark)
