@@ -24,7 +24,8 @@ async def parameters(request: Request) -> dict[str, Any]:
     """The parameters of query and body; those of the body count where both name one.
 
     ``name[]=1&name[]=2`` is a list, ``name[a]=1`` an object; a plain name that comes again counts as it came last.
-    Values of query and form are texts; those of JSON are as they are. A body of JSON that is empty is ``{}``.
+    Values of query and form are texts; those of JSON are as they are, and ``{"name[]": [1]}`` is ``{"name": [1]}``. A
+    body of JSON that is empty is ``{}``.
 
     Raises Problem: 400 (no JSON object; contradicting names), 413 (too many, too deep), 415 (another content type),
     422 (a file).
@@ -90,7 +91,7 @@ async def _body(request: Request) -> dict[str, Any]:
         return unfolded([(name, str(value)) for name, value in pairs])
     raw = await request.body()
     if not raw or media_type in ("", "application/json") or media_type.endswith("+json"):
-        return read_json(raw)
+        return {name.removesuffix("[]"): value for name, value in read_json(raw).items()}
     raise Problem(415, "content_type", "Send the parameters in the query, as a form or as application/json.")
 
 

@@ -150,7 +150,7 @@ def _http(request: Request, error: Exception) -> Problem:
         headers["Allow"] = ", ".join(allowed) or headers.get("Allow", "")
     code = HTTPStatus(error.status_code).name.lower()
     detail = {404: "There is nothing at this path. GET /openapi.json lists what there is."}
-    text = detail.get(error.status_code, f"{error.detail}.")
+    text = detail.get(error.status_code, f"{error.detail.rstrip('.')}.")
     return Problem(error.status_code, code, text, headers=headers)
 
 

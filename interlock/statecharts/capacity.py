@@ -40,25 +40,49 @@ def full_capacity(capacity: Mapping[str, Any]) -> Json:
 
 
 def free_places(
-    capacity: Mapping[str, Json], load: Mapping[str, Json], ready: Iterable[str]
+    capacity: Mapping[str, Json], load: Mapping[str, Json], ready: Iterable[str], away: Iterable[str]
 ) -> dict[str, int]:
-    """Places left for queues, by channel. A channel that the agent is ready on, and of which the capacity says nothing,
-    has one place, as in the vendor's simulator of agents."""
+    """Places left for queues, by channel; none where the agent is away. A channel that they are ready on, and of which
+    the capacity says nothing, has one place, as in the vendor's simulator of agents."""
     soft = {
         **dict.fromkeys(ready, DEFAULT_PLACES),
         **{name: places["soft"] for name, places in capacity.items()},
     }
-    return {channel: max(0, places - _held(load, channel)) for channel, places in soft.items()}
+    return {
+        channel: 0 if channel in away else max(0, places - held_on(load, channel))
+        for channel, places in soft.items()
+    }
+
+
+def away_channels(channels: Mapping[str, str] | None, capacity: Mapping[str, Json]) -> list[str]:
+    """The channels on which an agent with this status is away: those that are said to be, all where none is named."""
+    if channels is None:
+        return list(capacity)
+    return [channel for channel, status in channels.items() if status == "away"]
+
+
+def busyness(places: Json, held: int) -> str:
+    """How busy an agent is on a channel of so many places: ``unoccupied``, ``ok``, ``busy`` at the soft capacity,
+    ``full`` at the hard one. The words are Engage Digital's."""
+    if held >= places["hard"]:
+        return "full"
+    if held >= places["soft"]:
+        return "busy"
+    return "ok" if held else "unoccupied"
 
 
 def fits_softly(
-    capacity: Mapping[str, Json], load: Mapping[str, Json], ready: Iterable[str], data: Mapping[str, Any]
+    capacity: Mapping[str, Json],
+    load: Mapping[str, Json],
+    ready: Iterable[str],
+    away: Iterable[str],
+    data: Mapping[str, Any],
 ) -> bool:
     """Whether an agent that is online takes what a queue has for it. What it holds already takes no other place."""
     if data["machine"] not in NEEDS_NO_READINESS and data["channel"] not in ready:
         return False
     held = item_id(data["machine"], data["key"]) in load
-    return held or free_places(capacity, load, ready).get(data["channel"], 0) > 0
+    return held or free_places(capacity, load, ready, away).get(data["channel"], 0) > 0
 
 
 def fits_hard(capacity: Mapping[str, Json], load: Mapping[str, Json], data: Mapping[str, Any]) -> bool:
@@ -66,7 +90,7 @@ def fits_hard(capacity: Mapping[str, Json], load: Mapping[str, Json], data: Mapp
     channel = data["channel"]
     if item_id(data["machine"], data["key"]) in load or channel not in capacity:
         return True
-    return bool(_held(load, channel) < capacity[channel]["hard"])
+    return bool(held_on(load, channel) < capacity[channel]["hard"])
 
 
 def reserved(load: Mapping[str, Json], data: Mapping[str, Any], now: str) -> Json:
@@ -127,7 +151,8 @@ def without_unconfirmed(load: Mapping[str, Json], now: str) -> Json:
     }
 
 
-def _held(load: Mapping[str, Json], channel: str) -> int:
+def held_on(load: Mapping[str, Json], channel: str) -> int:
+    """How many items of a channel an agent holds or is offered."""
     return sum(booking["channel"] == channel for booking in load.values())
 
 
@@ -140,7 +165,7 @@ CAPACITY: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         function.__name__: function
         for function in (
-            *(union, difference, full_capacity, free_places, fits_softly, fits_hard),
+            *(union, difference, full_capacity, free_places, away_channels, fits_softly, fits_hard),
             *(reserved, booked, confirmed, released, held_keys, unconfirmed_due, without_unconfirmed),
         )
     }

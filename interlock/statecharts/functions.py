@@ -67,6 +67,11 @@ def may_work(kind: str, permissions: list[str], actor: str | None, assignee: str
     return actor is not None and actor == assignee
 
 
+def may_monitor(kind: str, permissions: list[str]) -> bool:
+    """Whether this actor sees and sets what agents take: by office, or with ``monitor_tasks``."""
+    return kind in _DISPATCHES or "monitor_tasks" in permissions
+
+
 def may_be(kind: str, actor: str | None, key: str) -> bool:
     """Whether this actor may say where the agent ``key`` is: that agent, or who leads the desk, or a program."""
     return kind in _WORKS_ON_ALL or (actor is not None and actor == key)
@@ -209,7 +214,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         function.__name__: function
         for function in (
-            *(may_read, may_know, may_reply, may_update, may_dispatch, may_work, may_be),
+            *(may_read, may_know, may_reply, may_update, may_dispatch, may_work, may_monitor, may_be),
             *(shown_metadata, more_urgent),
             *(find_integration, next_integration, caller_integration, pass_target, on_board),
             *(named_as_next, without_integration, metadata_bytes),

@@ -68,6 +68,13 @@ GUARDS = [
     ),
     Guard(
         3,
+        "workers/shift.py",
+        "entries = [entry for entry in entries if _place(entry[0]) > after]",
+        "pass",
+        "contract/test_shift.py::test_what_the_last_owner_has_done_meanwhile_is_not_done_again",
+    ),
+    Guard(
+        3,
         "engine/scripts/append.lua",
         "if after(ARGV[i], mark) then",
         "if true then",

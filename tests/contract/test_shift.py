@@ -144,6 +144,30 @@ def test_what_was_decided_under_a_lost_lease_is_not_committed(
     assert "duplicate" not in desk.store.counters()
 
 
+# Invariant 3. The last owner moves on between our look at the inbox and our lease.
+def test_what_the_last_owner_has_done_meanwhile_is_not_done_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = keys_in_each_partition(desk)
+    desk.publish(keys[0], "open")
+    desk.publish(keys[1], "open")
+    desk.pump.take_in()
+    acquire_all = fencing.acquire_all
+
+    def slowly(client: redis.Redis, partitions: Any, ttl_ms: int) -> Any:
+        if desk.keys.partition(1) in partitions:
+            monkeypatch.setattr(fencing, "acquire_all", acquire_all)
+            desk.drainer.drain(1)
+            desk.publish(keys[1], "note")
+            desk.pump.take_in()
+        return acquire_all(client, partitions, ttl_ms)
+
+    monkeypatch.setattr(fencing, "acquire_all", slowly)
+    shift(desk).run(0)
+    assert [commands_of(desk, keys[number]) for number in (0, 1)] == [["open"], ["open", "note"]]
+    assert "duplicate" not in desk.store.counters()
+
+
 def test_a_stop_ends_it_and_says_where_there_is_more(desk: Desk) -> None:
     keys = keys_in_each_partition(desk)
     desk.publish(keys[3], "open")

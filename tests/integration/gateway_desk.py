@@ -71,6 +71,8 @@ def furnish(gateway: Gateway) -> Desk:
     said = urlencode({"source_id": "mail", "author_id": "cid", "body": canary})
     content = made("POST", f"/engage/1.0/contents?{said}")["id"]
     intervention = made("POST", f"/engage/1.0/interventions?content_id={content}")["id"]
+    word = urlencode({"intervention_id": intervention, "body": canary})
+    comment = made("POST", f"/engage/1.0/intervention_comments?{word}")["id"]
     app = f"/sunshine/v2/apps/{tenant}"
     board = made("POST", f"{app}/switchboards")["switchboard"]["id"]
     member = {"name": "desk", "integrationType": "zd:agentWorkspace", "deliverStandbyEvents": False}
@@ -85,9 +87,11 @@ def furnish(gateway: Gateway) -> Desk:
         "name": "own",
         "command_id": "own-id",
         "agentID": "own",
+        "agentId": "own",
         "ticketID": "own",
         "interventionId": intervention,
         "intervention_id": intervention,
+        "interventionCommentId": comment,
         "contentId": content,
         "content_id": content,
         "appId": tenant,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from threading import Barrier
+from typing import Any
 
 import pytest
 from starlette.types import ASGIApp
@@ -335,6 +336,7 @@ def test_reassign_is_for_who_may_update(desk: Desk) -> None:
         "the same again changes nothing"
     )
     refused(desk.lead.call("PUT", "/interventions/nothing/reassign", {"user_id": "x"}), 404, "not_found")
+    refused(desk.blind.call("PUT", path, {"user_id": "x"}), 404, "not_found")
 
 
 def test_custom_fields_are_set_one_by_one(desk: Desk) -> None:
@@ -458,6 +460,151 @@ def test_a_list_that_cannot_be_made(desk: Desk, query: str) -> None:
 
 def test_a_page_is_of_150_at_most(desk: Desk) -> None:
     assert desk.ann.listed(limit=151)["limit"] == 150
+
+
+def test_contents_are_found_by_what_they_belong_to_and_by_their_words(desk: Desk) -> None:
+    author, word = f"cust-{token_hex(4)}", token_hex(5)
+    first = desk.hub.ask(SOURCE, author, body=f"My {word} Shoes")
+    second = desk.hub.ask(SIDE, author, body=f"Hello {word}")
+    reply = done(desk.ann.reply(first, body="Which?"))
+    every = Engage(desk.hub.client, desk.hub.id)
+
+    def of(client: Engage, **parameters: Any) -> list[str]:
+        return [record["id"] for record in done(client.call("GET", "/contents", parameters))["records"]]
+
+    assert of(every, identity_id=author) == [reply["id"], second, first], "the newest first"
+    assert of(every, q=f"identity:{author} order:created_at.asc") == [first, second, reply["id"]]
+    assert of(desk.ann, identity_id=author) == [reply["id"], first], "only on what the token's user reads"
+    assert of(every, q=f'{word} text:"{word} shoes"') == [first], "small and capital letters are the same"
+    assert of(every, q=f"source:{SOURCE} source:{SIDE} {word}") == [second, first]
+    assert of(every, q=f"intervention:{reply['intervention_id']}") == [reply["id"]]
+    assert of(every, q=f"thread:{reply['thread_id']} identity_group:{author}") == [reply["id"], first]
+    assert of(every, thread_id=reply["thread_id"], source_id=SIDE) == []
+    page = done(every.call("GET", "/contents", {"identity_id": author, "offset": 1, "limit": 1}))
+    assert (page["count"], page["offset"], page["limit"]) == (3, 1, 1)
+    assert page["records"] == [done(every.call("GET", f"/contents/{second}"))]
+    for wrong in ("-source:x", "status_in:new", "order:body", "colour:red"):
+        refused(every.call("GET", "/contents", {"q": wrong}), 422, "unprocessable_entity")
+
+
+def test_words_are_looked_for_in_so_many_contents_and_not_in_more(
+    desk: Desk, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    author = f"cust-{token_hex(4)}"
+    for _ in range(2):
+        desk.asked(author)
+
+    async def act(app: ASGIApp, _deployment: ServedDeployment) -> list[Answer]:
+        token = f"Bearer {desk.ann.client.token}"
+        return [
+            await send(app, "GET", f"{BASE}/contents?q={q}identity:{author}", authorization=token)
+            for q in ("", "hello%20")
+        ]
+
+    monkeypatch.setattr("interlock.gateway.dialects.engage.paging.MAX_LOOKED", 1)
+    by_index, by_words = in_gateway(gateway, act)
+    assert done(by_index)["count"] == 2
+    refused(by_words, 422, "unprocessable_entity")
+
+
+# Comments
+
+
+def comment(client: Engage, key: str, body: str = "Look", **headers: str) -> Answer:
+    return client.call("POST", "/intervention_comments", {"intervention_id": key, "body": body}, **headers)
+
+
+def test_colleagues_comment_on_an_intervention(desk: Desk) -> None:
+    _, key = desk.opened()
+    first = done(comment(desk.bob, key, "One", idempotency_key="once"))
+    assert done(comment(desk.bob, key, "One", idempotency_key="once")) == first
+    shown = done(desk.ann.get(key))
+    assert (first["body"], first["user_id"], first["intervention_id"]) == ("One", desk.bob.id, key)
+    assert [first[name] for name in ("thread_id", "identity_id")] == [
+        shown[name] for name in ("thread_id", "identity_id")
+    ]
+    assert shown["comments_count"] == 1
+    second = done(comment(desk.ann, key, "Two"))
+
+    def listed(client: Engage, **filters: str) -> list[str]:
+        found = done(client.call("GET", "/intervention_comments", {"intervention_id": key, **filters}))
+        return [record["id"] for record in found["records"]]
+
+    assert listed(desk.ann) == [second["id"], first["id"]]
+    assert listed(desk.ann, user_id=desk.bob.id, thread_id=shown["thread_id"]) == [first["id"]]
+    assert listed(desk.ann, identity_id="nobody") == listed(desk.blind) == []
+    path = f"/intervention_comments/{first['id']}"
+    assert done(desk.ann.call("GET", path)) == first
+    gone = done(desk.ann.call("DELETE", path, idempotency_key="gone"))
+    assert (gone["id"], gone["body"]) == (first["id"], "One")
+    assert done(desk.ann.call("DELETE", path, idempotency_key="gone")) == gone
+    for method in ("GET", "DELETE"):
+        refused(desk.ann.call(method, path), 404, "not_found")
+    assert listed(desk.ann) == [second["id"]]
+    assert done(desk.ann.get(key))["comments_count"] == 1
+    done(desk.ann.cancel(key))
+    wait_until(lambda: listed(desk.ann) == [])
+    refused(comment(desk.ann, key), 404, "not_found")
+
+
+def test_who_does_not_read_the_source_neither_comments_nor_finds_any(desk: Desk) -> None:
+    _, key = desk.opened()
+    made = done(comment(desk.ann, key))["id"]
+    refused(comment(desk.blind, key), 404, "not_found")
+    for method in ("GET", "DELETE"):
+        refused(desk.blind.call(method, f"/intervention_comments/{made}"), 404, "not_found")
+    for wish in ({"body": "x"}, {"intervention_id": key}, {"intervention_id": key, "body": ""}):
+        refused(desk.ann.call("POST", "/intervention_comments", wish), 422, "unprocessable_entity")
+
+
+# Agents' statuses
+
+
+def test_who_monitors_the_desk_sees_and_sets_what_agents_take(desk: Desk, gateway: Gateway) -> None:
+    agent = f"cid-{token_hex(3)}"
+    monitor = Engage(gateway.with_token("agent", permissions=("monitor_tasks",)), "monitor")
+    path = f"/status/{agent}"
+    for client in (desk.ann, Engage(gateway.with_token("agent", id=agent), agent)):
+        refused(client.call("GET", path), 403, "forbidden")
+        refused(client.call("PUT", path, {"status[chat]": "away"}), 403, "forbidden")
+        refused(client.call("GET", "/status"), 403, "forbidden")
+    refused(monitor.call("GET", path), 404, "not_found")
+    capacity = {"chat": {"soft": 1, "hard": 2}, "mail": 1}
+    gateway.admin.command(f"agent/{agent}", "define", data={"capacity": capacity})
+    for method, parameters in (("GET", {}), ("PUT", {"status[chat]": "away", "status[mail]": "away"})):
+        refused(monitor.call(method, path, parameters), 404, "disconnected")
+    gateway.admin.command(f"agent/{agent}", "online")
+    ticket = f"T-{token_hex(4)}"
+    gateway.admin.command(f"ticket/{ticket}", "open", data={"queue": ticket, "channel": "chat"})
+    gateway.admin.command(f"ticket/{ticket}", "assign", data={"agent": agent})
+
+    def shown(chat: tuple[str, str], mail: tuple[str, str], **more: Any) -> dict[str, Any]:
+        channels = [
+            {"id": channel, "name": channel, "status": status, "busyness": busyness}
+            for channel, (status, busyness) in (("chat", chat), ("mail", mail))
+        ]
+        return {"agent_id": agent, "channels": channels, **more}
+
+    there = shown(("available", "busy"), ("available", "unoccupied"))
+    wait_until(lambda: done(monitor.call("GET", path)) == there)
+    found = done(monitor.call("GET", "/status", {"limit": 150}))
+    assert there in found["records"]
+    assert found["count"] >= 1
+    away = shown(("away", "busy"), ("available", "unoccupied"))
+    by_channel = {"status[chat]": "away", "status[mail]": "available", "custom_status_id": "lunch"}
+    assert done(monitor.call("PUT", path, by_channel)) == away, "the channels count where both are sent"
+    assert (
+        done(monitor.call("PUT", path, {"status": {"chat": "away", "mail": "available"}}, place="json"))
+        == away
+    )
+    lunch = shown(("away", "busy"), ("away", "unoccupied"), custom_status={"id": "lunch"})
+    assert done(monitor.call("PUT", path, {"custom_status_id": "lunch"}, place="form")) == lunch
+    assert done(monitor.call("PUT", path, {"status": "available"})) == there
+    for wrong in ({}, {"status[chat]": "away"}, {"status": "asleep"}, {"status": {"chat": 1, "mail": 2}}):
+        refused(monitor.call("PUT", path, wrong, place="json"), 422, "unprocessable_entity")
+    gateway.admin.command(f"agent/{agent}", "offline")
+    refused(monitor.call("GET", path), 404, "disconnected")
+    gateway.admin.command(f"ticket/{ticket}", "close")
 
 
 # Virtual agents
@@ -597,6 +744,8 @@ def test_bodies_that_are_no_parameters(desk: Desk) -> None:
     refused(send("POST", path, b"[1]", content_type="application/json"), 400, "bad_request")
     refused(send("POST", path, b"<a/>", content_type="application/xml"), 415, "unsupported_media_type")
     refused(send("POST", path, b"", content_type="application/json"), 422, "unprocessable_entity")
+    told = refused(send("POST", path, b"x", content_type="multipart/form-data"), 400, "bad_request")
+    assert not told.endswith("..")
     refused(
         send("POST", path, b'{"content_id": 7}', content_type="application/json"), 422, "unprocessable_entity"
     )

@@ -101,8 +101,9 @@ def test_an_online_agent_gets_tickets_and_an_offline_one_no_new_ones(floor: Floo
     ann = floor.agents["ann"]
     before = done(floor.ann.get("/oneview/v1/info"))
     assert (before["id"], before["name"]) == (ann, "Ann")
+    assert "lastLoginTime" not in before
     online = done(put(floor.ann, f"{ann}/online"))
-    assert online["updatedAt"] >= before["updatedAt"]
+    assert online["lastLoginTime"] == online["updatedAt"] >= before["updatedAt"]
     assert online["agentTimeInStatus"] >= 0
     again = done(put(floor.ann, "online"))
     assert again["updatedAt"] == online["updatedAt"], "repeated, nothing changes"
@@ -165,6 +166,7 @@ def test_escalation(floor: Floor) -> None:
     refused_v2(escalate(floor.ann, key, {}), 400, "bad request")
     refused_v2(escalate(floor.ann, key, {"department": 7}), 400, "bad request")
     refused_v2(escalate(floor.ann, key, []), 400, "bad request")
+    refused_v2(escalate(floor.ann, key, {"department": "a\0"}), 400, "bad request")
     refused_v2(escalate(floor.ann, "nothing", {"department": "billing"}), 404, "not found")
     refused_v2(escalate(floor.bob, key, {"department": "billing"}), 404, "not found")
     reader = floor.make("agent", id=floor.agents["bob"], permissions=(f"read:{floor.channel}",))

@@ -35,6 +35,7 @@ def test_the_shipped_charts_are_there() -> None:
         "conversation",
         "interaction",
         "intervention",
+        "intervention_comment",
         "leg",
         "message",
         "queue",

@@ -8,8 +8,22 @@ import pytest
 
 from interlock.engine.messages import Actor
 from interlock.gateway.dialects.engage.errors import IDENTIFIERS, refusal
-from interlock.gateway.dialects.engage.shapes import LISTED, STATUSES, content, intervention, is_gone, records
-from interlock.gateway.dialects.engage.words import EngageContent, EngageIntervention
+from interlock.gateway.dialects.engage.shapes import (
+    LISTED,
+    STATUSES,
+    agent_status,
+    comment,
+    content,
+    intervention,
+    is_gone,
+    records,
+)
+from interlock.gateway.dialects.engage.words import (
+    EngageAgentStatus,
+    EngageComment,
+    EngageContent,
+    EngageIntervention,
+)
 from interlock.statecharts.functions import intervention_id
 from tests.desks import Desk
 
@@ -138,3 +152,34 @@ def test_refusals_get_the_status_of_their_operation(error_class: str, by_state: 
 def test_what_was_cancelled_is_not_found_whatever_the_engine_says() -> None:
     error = {"class": "not_accepted", "code": "settled", "message": "m", "details": {}}
     assert refusal({"error": error, "state": ["cancelled"]}, 403).status == 404
+
+
+def test_a_comment_shows_all_that_is_declared() -> None:
+    made = Desk()
+    data = {
+        "intervention_id": ID,
+        "body": "Look",
+        "source_id": "chat",
+        "thread_id": "t1",
+        "identity_id": "i1",
+    }
+    made.send("intervention_comment/n1", "create", data, actor=ANN)
+    found = comment(shown(made, "intervention_comment/n1"))
+    assert found.keys() == EngageComment.model_json_schema()["properties"].keys()
+    assert (found["id"], found["user_id"], found["body"]) == ("n1", "ann", "Look")
+
+
+@pytest.mark.parametrize(("held", "busyness"), [(0, "unoccupied"), (1, "ok"), (2, "busy"), (3, "full")])
+def test_how_busy_an_agent_is_goes_by_the_two_capacities(held: int, busyness: str) -> None:
+    made = Desk()
+    made.send("agent/ann", "define", {"capacity": {"chat": {"soft": 2, "hard": 3}}})
+    made.send("agent/ann", "online")
+    for number in range(held):
+        made.send(f"ticket/T-{number}", "open", {"queue": "fr", "channel": "chat"})
+        made.send(f"ticket/T-{number}", "assign", {"agent": "ann"})
+    found = agent_status(shown(made, "agent/ann"))
+    assert found == {
+        "agent_id": "ann",
+        "channels": [{"id": "chat", "name": "chat", "status": "available", "busyness": busyness}],
+    }
+    assert found.keys() <= EngageAgentStatus.model_json_schema()["properties"].keys()

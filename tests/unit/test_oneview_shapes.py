@@ -90,7 +90,8 @@ def test_an_agent_tells_since_when() -> None:
     made.send("agent/ann", "online")
     shown = agent_info(stored(made, "agent/ann"), made.now + timedelta(seconds=2))
     online = int(START.timestamp()) + 60
-    assert shown == {"id": "ann", "name": "Ann", "updatedAt": online, "agentTimeInStatus": 32}
+    times = {"lastLoginTime": online, "updatedAt": online, "agentTimeInStatus": 32}
+    assert shown == {"id": "ann", "name": "Ann", **times}
     made.send("agent/ann", "login")
     assert agent_info(stored(made, "agent/ann"), made.now)["lastLoginTime"] == online + 30
     declared = OneViewAgent.model_json_schema()

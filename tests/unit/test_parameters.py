@@ -44,6 +44,7 @@ def read(query: str = "", body: bytes = b"", content_type: str = "") -> dict[str
         ("a=1", b"a=2&b[]=3", FORM, {"a": "2", "b": ["3"]}),
         ("a=1&c=0", b'{"a": 2, "b": [3]}', JSON, {"a": 2, "b": [3], "c": "0"}),
         ("", b'{"a": 2}', "", {"a": 2}),
+        ("", b'{"a[]": ["1", "2"]}', JSON, {"a": ["1", "2"]}),
         (
             "",
             b'--b\r\nContent-Disposition: form-data; name="a[]"\r\n\r\n1\r\n--b--\r\n',

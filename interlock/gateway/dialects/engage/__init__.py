@@ -1,8 +1,8 @@
-"""Engage Digital's API at ``/engage/1.0``: interventions, the contents they are opened on, virtual agents."""
+"""Engage Digital's API at ``/engage/1.0``: interventions, their comments and contents, virtual agents, statuses."""
 
 from __future__ import annotations
 
-from interlock.gateway.dialects.engage import bots, contents, interventions
+from interlock.gateway.dialects.engage import bots, comments, contents, interventions, statuses
 from interlock.gateway.dialects.engage.errors import envelope
 from interlock.gateway.dialects.engage.words import errors
 from interlock.gateway.routers import ApiRouter
@@ -20,3 +20,5 @@ router = ApiRouter(
 router.include_router(interventions.router)
 router.include_router(contents.router)
 router.include_router(bots.router)
+router.include_router(comments.router)
+router.include_router(statuses.router)

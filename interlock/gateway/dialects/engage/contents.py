@@ -13,18 +13,30 @@ from interlock.gateway.dialects.engage.calls import Call, Called
 from interlock.gateway.dialects.engage.errors import refusal, unprocessable
 from interlock.gateway.dialects.engage.finding import place_of, readable_content
 from interlock.gateway.dialects.engage.opening import replied, told
+from interlock.gateway.dialects.engage.paging import PAGING, filter_words, filters, page
+from interlock.gateway.dialects.engage.searching import MAX_QUERY, search
 from interlock.gateway.dialects.engage.shapes import content as shown_content
-from interlock.gateway.dialects.engage.words import FILTER, PRINTABLE, EngageContent, errors, takes
+from interlock.gateway.dialects.engage.words import (
+    BODY,
+    FILTER,
+    MAX_BODY,
+    PRINTABLE,
+    EngageContent,
+    EngageContents,
+    errors,
+    takes,
+)
 from interlock.gateway.permissions import permits
 from interlock.gateway.problems import Problem
 from interlock.gateway.reading import Instance
 from interlock.gateway.repeats import made_id
 
-MAX_BODY = 65_536
 _MAX_NAME = 80
 """Characters of the ids that a thread's key is made of."""
 _SPEAK_FOR_CUSTOMERS = frozenset({"system", "integration", "admin"})
 """Kinds of token that bring in what customers write: they have an author."""
+
+_FILTERS = ("source_id", "thread_id", "intervention_id", "identity_group_id", "identity_id")
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": _MAX_NAME, "pattern": PRINTABLE}
 
@@ -34,12 +46,43 @@ Id = Annotated[str, Path(alias="contentId", min_length=1), BeforeValidator(unquo
 _ONE = {"model": EngageContent, "description": "The content."}
 
 
+@router.get(
+    "",
+    response_model=None,
+    responses={200: {"model": EngageContents}},
+    openapi_extra=takes(
+        optional={
+            "q": {
+                "type": "string",
+                "maxLength": MAX_QUERY,
+                "description": "Words of the contents, and `intervention:`, `identity:`, `identity_group:`, `source:`, "
+                "`thread:`, `text:`, `order:created_at.asc`.",
+            },
+            **filter_words(_FILTERS),
+            **PAGING,
+        },
+        has_body=False,
+    ),
+)
+async def list_contents(call: Called) -> Response:
+    """Contents on sources that the token's user reads, the newest first."""
+    wanted = search(call.text("q", MAX_QUERY) or "")
+    return await page(
+        call,
+        "content",
+        shown_content,
+        where={**filters(call, _FILTERS), **wanted.where},
+        only=(lambda instance: wanted.finds(instance["context"]["body"])) if wanted.texts else None,
+        sort=[wanted.sort],
+    )
+
+
 @router.post(
     "",
     response_model=None,
     responses={200: _ONE, **errors(404, 409)},
     openapi_extra=takes(
-        {"body": {"type": "string", "minLength": 1, "maxLength": MAX_BODY}},
+        {"body": BODY},
         {
             "source_id": _NAME,
             "author_id": _NAME,

@@ -18,6 +18,8 @@ from interlock.gateway.problems import Problem
 
 IDENTIFIERS = {**WORDS, 422: "unprocessable_entity", 429: "rate_limit_exceeded"}
 """Engage's ``error`` of each status."""
+_DOCUMENTED = frozenset({"disconnected"})
+"""Codes that are identifiers of Engage's, and say more than the status."""
 
 _BY_CLASS = {
     **STATUS,
@@ -36,7 +38,9 @@ _GONE = ("cancelled",)
 def envelope(problem: Problem) -> Response:
     """A problem as Engage answers it."""
     body = {
-        "error": IDENTIFIERS.get(problem.status, problem.code),
+        "error": problem.code
+        if problem.code in _DOCUMENTED
+        else IDENTIFIERS.get(problem.status, problem.code),
         "message": problem.detail,
         "status": problem.status,
     }

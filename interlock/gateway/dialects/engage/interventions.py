@@ -7,37 +7,31 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BeforeValidator
+from starlette.background import BackgroundTask
 
-from interlock.engine.listing import MAX_OFFSET
 from interlock.engine.messages import format_time, parse_time
-from interlock.engine.queries import InvalidQuery
 from interlock.gateway.dialects.engage.answering import answer
 from interlock.gateway.dialects.engage.calls import Call, Called
 from interlock.gateway.dialects.engage.errors import not_found, unprocessable
 from interlock.gateway.dialects.engage.finding import readable, readable_content, readable_intervention
 from interlock.gateway.dialects.engage.opening import opened
-from interlock.gateway.dialects.engage.shapes import LISTED, STATUSES, intervention, records
+from interlock.gateway.dialects.engage.paging import PAGING, filter_words, filters, page
+from interlock.gateway.dialects.engage.shapes import LISTED, STATUSES, intervention
 from interlock.gateway.dialects.engage.under_way import Arrival, Arrived
 from interlock.gateway.dialects.engage.words import (
     FIELDS,
-    FILTER,
     ID,
     IDS,
-    MAX_WHOLE,
     EngageIntervention,
     EngageInterventions,
     errors,
     one_of,
     takes,
-    whole,
 )
-from interlock.gateway.permissions import readable_sources
-from interlock.gateway.reading import listed
 from interlock.gateway.repeats import Result
 
-DEFAULT_LIMIT, MAX_LIMIT = 30, 150
 _SORTS = ("created_at", "updated_at")
-_FILTERS = ("thread_id", "user_id", "identity_group_id")
+_FILTERS = ("thread_id", "user_id", "identity_group_id", "identity_id")
 
 router = APIRouter(prefix="/interventions")
 
@@ -51,55 +45,25 @@ _ONE = {"model": EngageIntervention, "description": "The intervention."}
     responses={200: {"model": EngageInterventions}},
     openapi_extra=takes(
         optional={
-            "thread_id": FILTER,
-            "user_id": FILTER,
-            "identity_group_id": FILTER,
-            "identity_id": IDS,
+            **filter_words(_FILTERS),
             "status": one_of(*STATUSES),
             "sort": one_of(*_SORTS),
-            "offset": whole(0, MAX_OFFSET),
-            "limit": whole(1),
+            **PAGING,
         },
         has_body=False,
     ),
 )
 async def list_interventions(call: Called) -> Response:
     """Interventions on sources that the token's user reads, the newest first."""
-    offset = call.whole("offset", 0, 0, MAX_OFFSET)
-    limit = min(call.whole("limit", DEFAULT_LIMIT, 1, MAX_WHOLE), MAX_LIMIT)
     sort = call.text("sort") or _SORTS[0]
     if sort not in _SORTS:
         raise unprocessable(f"sort is one of {', '.join(_SORTS)}. Correct it.")
-    try:
-        found = await listed(
-            call.deployment,
-            call.principal,
-            "intervention",
-            where=_filters(call),
-            sort=[f"-{sort}"],
-            offset=offset,
-            limit=limit,
-            sources=readable_sources(call.principal),
-        )
-    except InvalidQuery as error:
-        raise unprocessable(f"{error}. Ask for less.") from None
-    shown = [intervention(instance) for instance in found.instances]
-    return answer(records(shown, found.total, offset, limit))
-
-
-def _filters(call: Call) -> dict[str, list[str]]:
-    """The values that each field may have."""
-    where: dict[str, list[str]] = {}
     status = call.text("status")
     if status is not None and status not in STATUSES:
         raise unprocessable(f"status is one of {', '.join(STATUSES)}. Correct it.")
-    where["status"] = [*(LISTED if status is None else STATUSES[status])]
-    for name in _FILTERS:
-        if (value := call.text(name)) is not None:
-            where[name] = [value]
-    if identities := call.texts("identity_id"):
-        where["identity_id"] = identities
-    return where
+    labels = LISTED if status is None else STATUSES[status]
+    where = {"status": [*labels], **filters(call, _FILTERS)}
+    return await page(call, "intervention", intervention, where=where, sort=[f"-{sort}"])
 
 
 @router.post(
@@ -234,12 +198,15 @@ async def reactivate_intervention(call: Called, key: Id) -> Response:
 async def _once(arrival: Arrival, call: Call, key: str, name: str, result: Result) -> Response:
     """The answer to a close or a cancel; of two that overlap, one is told of a conflict."""
     operation = (call.principal.tenant, key, name)
-    if not result.get("duplicate"):
-        if result["error"] is None:
-            arrival.done.note(*operation)
-        elif conflict := arrival.conflict(*operation):
-            raise conflict
-    return await _answered(call, result, 403)
+    is_done = result["error"] is None and not result.get("duplicate")
+    if is_done:
+        arrival.answers(*operation)
+    elif not result.get("duplicate") and (conflict := arrival.conflict(*operation)):
+        raise conflict
+    answered = await _answered(call, result, 403)
+    if is_done:
+        answered.background = BackgroundTask(arrival.answered, *operation)
+    return answered
 
 
 async def _answered(call: Call, result: Result, by_state: int) -> Response:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from interlock.statecharts.capacity import busyness, held_on
+
 Instance = Mapping[str, Any]
 """An instance as the wire contract shows it."""
 
@@ -57,6 +59,8 @@ _OF_CONTENT = (
     "intervention_id",
 )
 
+_OF_COMMENT = ("intervention_id", "thread_id", "identity_id", "user_id", "body")
+
 
 def intervention(instance: Instance) -> dict[str, Any]:
     """An ``intervention`` instance as Engage's Intervention."""
@@ -84,6 +88,41 @@ def content(instance: Instance) -> dict[str, Any]:
             "creator_id": context.get("author_id") if "replied" in instance["state"] else None,
             "created_at": instance["created_at"],
             "updated_at": instance["updated_at"],
+        }
+    )
+
+
+def comment(instance: Instance) -> dict[str, Any]:
+    """An ``intervention_comment`` instance as Engage's InterventionComment."""
+    context = instance["context"]
+    return _filled(
+        {
+            "id": instance["key"],
+            **{name: context[name] for name in _OF_COMMENT},
+            "created_at": instance["created_at"],
+            "updated_at": instance["updated_at"],
+        }
+    )
+
+
+def agent_status(instance: Instance) -> dict[str, Any]:
+    """An ``agent`` instance that is online as Engage's AgentStatus; its channels are those of its capacity."""
+    context = instance["context"]
+    channels = [
+        {
+            "id": channel,
+            "name": channel,
+            "status": "away" if channel in context["away"] else "available",
+            "busyness": busyness(places, held_on(context["load"], channel)),
+        }
+        for channel, places in context["capacity"].items()
+    ]
+    custom = context["custom_status"]
+    return _filled(
+        {
+            "agent_id": instance["key"],
+            "channels": channels,
+            "custom_status": None if custom is None else {"id": custom},
         }
     )
 

@@ -6,13 +6,15 @@ Parameters come in the query, in a form or as JSON.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
 MAX_TEXT = 128
 """Characters of an id or another short text."""
+MAX_BODY = 65_536
+"""Characters of a content or a comment."""
 MAX_WHOLE = 2**31 - 1
 
 _DATE: JsonDict = {"format": "date-time"}
@@ -53,10 +55,15 @@ class EngageIntervention(BaseModel):
     updated_at: str = Field(json_schema_extra=_DATE)
 
 
-class EngageInterventions(BaseModel):
+class EngageRecords(BaseModel):
+    """What all lists have beside their records."""
+
     count: int = Field(description="How many there are in all.")
     offset: int
     limit: int
+
+
+class EngageInterventions(EngageRecords):
     records: list[EngageIntervention]
 
 
@@ -77,6 +84,48 @@ class EngageContent(BaseModel):
     updated_at: str = Field(json_schema_extra=_DATE)
 
 
+class EngageContents(EngageRecords):
+    records: list[EngageContent]
+
+
+class EngageComment(BaseModel):
+    """What is empty is left out."""
+
+    id: str
+    intervention_id: str
+    thread_id: str | None = None
+    identity_id: str | None = Field(default=None, description="The customer.")
+    user_id: str | None = Field(default=None, description="Who wrote it.")
+    body: str
+    created_at: str = Field(json_schema_extra=_DATE)
+    updated_at: str = Field(json_schema_extra=_DATE)
+
+
+class EngageComments(EngageRecords):
+    records: list[EngageComment]
+
+
+class EngageChannelStatus(BaseModel):
+    id: str
+    name: str
+    status: Literal["available", "away"]
+    busyness: Literal["unoccupied", "ok", "busy", "full"]
+
+
+class EngageCustomStatus(BaseModel):
+    id: str
+
+
+class EngageAgentStatus(BaseModel):
+    agent_id: str
+    channels: list[EngageChannelStatus]
+    custom_status: EngageCustomStatus | None = None
+
+
+class EngageAgentStatuses(EngageRecords):
+    records: list[EngageAgentStatus]
+
+
 class EngageDone(BaseModel):
     status: str
     message: str
@@ -92,6 +141,12 @@ class EngageError(BaseModel):
 
 PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": PRINTABLE}
+BODY: dict[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    # No maxLength: what is too long for it is too long for an address, which the HTTP server refuses by itself.
+    "description": f"{MAX_BODY} characters at most; a long one goes into the body.",
+}
 FILTER: dict[str, Any] = {"type": "string", "maxLength": MAX_TEXT, "description": "Empty: any."}
 IDS: dict[str, Any] = {"type": "array", "items": {"type": "string", "maxLength": MAX_TEXT}, "minItems": 1}
 FLAG: dict[str, Any] = {"type": "string", "enum": ["true", "false", "True", "False", "1", "0", ""]}

@@ -17,7 +17,13 @@ from interlock.gateway.callers import Caller
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.dialects.oneview.errors import forbidden, not_found, refusal
 from interlock.gateway.dialects.oneview.shapes import agent_info, ticket, urgency
-from interlock.gateway.dialects.oneview.words import OneViewAgent, OneViewError, OneViewTicket, errors
+from interlock.gateway.dialects.oneview.words import (
+    PRINTABLE,
+    OneViewAgent,
+    OneViewError,
+    OneViewTicket,
+    errors,
+)
 from interlock.gateway.permissions import readable_sources
 from interlock.gateway.problems import Problem
 from interlock.gateway.reading import Instance, listed, read
@@ -31,7 +37,7 @@ router = APIRouter(
     prefix="/oneview/v1", responses=errors(OneViewError, 400, 401, 403, 404, 409, 413, 429, 500, 503)
 )
 
-_ID = {"maxLength": MAX_ID_LENGTH, "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"}
+_ID = {"maxLength": MAX_ID_LENGTH, "pattern": PRINTABLE}
 AgentId = Annotated[
     str, Path(alias="agentID", min_length=1, json_schema_extra={**_ID}), BeforeValidator(unquote)
 ]

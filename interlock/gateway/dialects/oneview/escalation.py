@@ -18,7 +18,13 @@ from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.dialects.oneview.agents import ON_BEHALF, Named
 from interlock.gateway.dialects.oneview.errors import forbidden, not_found, refusal
 from interlock.gateway.dialects.oneview.shapes import ticket
-from interlock.gateway.dialects.oneview.words import OneViewDepartment, OneViewErrors, OneViewTicket, errors
+from interlock.gateway.dialects.oneview.words import (
+    PRINTABLE,
+    OneViewDepartment,
+    OneViewErrors,
+    OneViewTicket,
+    errors,
+)
 from interlock.gateway.parameters import json_body
 from interlock.gateway.permissions import may_read
 from interlock.gateway.problems import Problem
@@ -40,7 +46,12 @@ _BODY = {
                 "schema": {
                     "type": "object",
                     "properties": {
-                        "department": {"type": "string", "minLength": 1, "maxLength": _LONGEST["department"]},
+                        "department": {
+                            "type": "string",
+                            "minLength": 1,
+                            "maxLength": _LONGEST["department"],
+                            "pattern": PRINTABLE,
+                        },
                         "notes": {"type": "string", "maxLength": _LONGEST["notes"]},
                     },
                     "required": ["department"],
@@ -72,6 +83,8 @@ async def escalate_ticket(
     data = {name: text for name in _LONGEST if (text := _text(body, name)) is not None}
     if not data.get("department"):
         raise Problem(400, "no_department", "department is missing. Send it.")
+    if not is_printable(data["department"]):
+        raise Problem(400, "invalid_text", "department holds what cannot be printed. Correct it.")
     principal = _acting(caller, user)
     before = await _ticket(deployment, principal, key)
     named = f"escalate {key}\n{named}" if named else None

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
+
 
 class OneViewMetadata(BaseModel):
     ccr: Any = Field(default=None, description="Why the customer asks.")
