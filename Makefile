@@ -5,6 +5,9 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 	if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; \
 	then command -v "$$name"; break; fi; done)
 BIN := .venv/bin
+# One more than the processors of a small machine: tests with processes of their own often wait for these. Files are
+# taken in their order, so that those tests come first and the short ones of tests/unit fill up the end.
+TEST_PROCESSES ?= 3
 STORM_SECONDS ?= 60
 ORACLE_CHARTS ?= 10000
 UV = $(shell command -v uv || echo .cache/uv/bin/uv)
@@ -39,7 +42,7 @@ dev: .venv/.demo  ## server, workers and all on this machine until Ctrl-C (ARGS=
 	@$(BIN)/interlock dev $(ARGS)
 
 test: .venv/.developer  ## every test but the storms (ARGS='tests/unit -k chart')
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.developer  ## lint, format, types
 	$(BIN)/ruff check .

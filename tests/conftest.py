@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import fakeredis
@@ -10,7 +12,13 @@ import pytest
 import redis
 import structlog
 
+from interlock.engine import loader
+from interlock.engine.calendar_files import CALENDAR_SUFFIX
+from interlock.engine.chart import Chart
 from interlock.engine.embedded import EmbeddedServer
+from interlock.engine.loader import Functions, load_chart, read_source
+from interlock.statecharts import catalog
+from interlock.statecharts.calendars import SHIPPED, files_of, functions_over
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +32,33 @@ def state_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Where a secret key is made that no test has named: not in the state of who runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shipped_charts_compiled_once() -> Iterator[None]:
+    """A command that a test runs in its own process loads the shipped charts as if it had one to itself: they are
+    the same, so each is compiled once for the same functions. With a calendar of one's own the functions are others.
+    """
+
+    @cache
+    def compiled(path: Path, text: str, functions: frozenset[tuple[str, Callable[..., Any]]]) -> Chart:
+        return load_chart(path, functions=dict(functions))
+
+    def load(path: Path, *, functions: Functions | None = None) -> Chart:
+        if path.parent != SHIPPED:
+            return load_chart(path, functions=functions)
+        return compiled(path, read_source(path), frozenset((functions or {}).items()))
+
+    shipped = cache(lambda: functions_over(()))
+
+    def over(directories: Sequence[Path]) -> dict[str, Callable[..., Any]]:
+        return functions_over(directories) if files_of(directories, CALENDAR_SUFFIX) else shipped()
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (catalog, loader):
+            patch.setattr(module, "load_chart", load)
+        patch.setattr(catalog, "functions_over", over)
         yield
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -32,7 +33,18 @@ QUIET_COMMANDS = ("queue/", "agent/", "leg/")
 def scenarios() -> list[dict[str, Any]]:
     """All scenarios, in the order of their numbers."""
     files = sorted(path for path in SCENARIOS.glob("*.yaml") if path.stem != "standard")
-    return [scene for path in files for scene in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+    return [scene for path in files for scene in _read(path)]
+
+
+@cache
+def _desk(name: str) -> list[dict[str, Any]]:
+    """The steps by which a desk that scenarios share is set up."""
+    (steps,) = _read(SCENARIOS / f"{name}.yaml")
+    return cast(list[dict[str, Any]], steps)
+
+
+def _read(path: Path) -> list[Any]:
+    return list(yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader))
 
 
 @dataclass
@@ -61,8 +73,7 @@ class Scene:
             choose = self.random.choice
         self.desk = Desk(choose=choose, doubled=self.doubled)
         given = self.scenario.get("desk", "standard")
-        text = (SCENARIOS / f"{given}.yaml").read_text(encoding="utf-8") if isinstance(given, str) else ""
-        for step in yaml.safe_load(text) if text else given:
+        for step in _desk(given) if isinstance(given, str) else given:
             self.play(step)
 
     def play(self, step: dict[str, Any]) -> Told:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -136,13 +137,17 @@ class Module:
     tree: ast.Module
     is_package: bool = False
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        return tuple(ast.walk(self.tree))
+
     @property
     def layer(self) -> str:
         return self.name.split(".")[1] if "." in self.name else ""
 
     def imports(self) -> Iterator[tuple[int, str]]:
         """(line, dotted name) of each import, wherever it stands; of `from a import b`, ``a.b``."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from ((node.lineno, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -154,7 +159,7 @@ class Module:
                 yield from ((node.lineno, f"{start}.{alias.name}") for alias in node.names)
 
     def calls(self) -> Iterator[tuple[ast.Call, str]]:
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Call):
                 yield node, dotted(node.func)
 
@@ -172,19 +177,19 @@ def parse(name: str, source: str, file: str = "<source>", *, is_package: bool = 
     return Module(name, file, ast.parse(source, file), is_package)
 
 
-def modules() -> list[Module]:
-    found = []
+@cache
+def modules() -> dict[str, Module]:
+    """All modules of the package by name."""
+    found = {}
     for path in sorted((ROOT / PACKAGE).rglob("*.py")):
         relative = path.relative_to(ROOT)
         parts = relative.with_suffix("").parts
         is_package = parts[-1] == "__init__"
         name = ".".join(parts[:-1] if is_package else parts)
-        found.append(parse(name, path.read_text("utf-8"), str(relative), is_package=is_package))
+        found[name] = parse(name, path.read_text("utf-8"), str(relative), is_package=is_package)
     return found
 
 
-MODULES = modules()
-KNOWN = {module.name for module in MODULES}
 Rule = Callable[[Module], Iterator[str]]
 
 
@@ -202,7 +207,7 @@ def pure_modules_touch_nothing(module: Module) -> Iterator[str]:
     for line, name in module.imports():
         if name.split(".")[0] in IMPURE_MODULES:
             yield f"{module.file}:{line}: a pure module imports {name}: pass the value in"
-        if (name if name in KNOWN | SHELL.keys() else name.rpartition(".")[0]) in SHELL:
+        if (name if name in modules().keys() | SHELL.keys() else name.rpartition(".")[0]) in SHELL:
             yield f"{module.file}:{line}: a pure module imports {name}, which touches the world"
     for call, name in module.calls():
         if any(name == clock or name.endswith("." + clock) for clock in CLOCK_CALLS):
@@ -225,7 +230,7 @@ def libraries_stay_where_they_belong(module: Module) -> Iterator[str]:
 def the_environment_is_read_where_the_table_says(module: Module) -> Iterator[str]:
     if module.name in ENVIRONMENT_READERS:
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Attribute) and dotted(node) in ENVIRONMENT:
             yield f"{module.file}:{node.lineno}: reads {dotted(node)}: settings do that"
 
@@ -258,9 +263,27 @@ RULES: list[Rule] = [
 ]
 
 
+def reached_from(name: str) -> set[str]:
+    """The modules of the package that are loaded with this one, or by what stands in it."""
+    found: set[str] = set()
+    ahead = [name]
+    while ahead:
+        found.add(reached := ahead.pop())
+        for _, target in modules()[reached].imports():
+            known = {target, target.rpartition(".")[0]} & modules().keys()
+            ahead += known - found
+    return found
+
+
+def test_what_starts_the_gateway_as_a_process_loads_nothing_that_serves() -> None:
+    reached = reached_from("interlock.cli.dev")
+    assert "interlock.gateway.process" in reached
+    assert reached & {"interlock.gateway.server", "interlock.gateway.app"} == set()
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_code_keeps_the_rule(rule: Rule) -> None:
-    breaks = [found for module in MODULES for found in rule(module)]
+    breaks = [found for module in modules().values() for found in rule(module)]
     assert not breaks, "\n" + "\n".join(breaks)
 
 
@@ -312,7 +335,9 @@ def test_the_rule_catches_a_wrong_source(rule: Rule, name: str, source: str) -> 
 
 
 def test_every_module_named_in_a_table_exists_and_imports_what_it_may() -> None:
-    known = {module.name: {found.split(".")[0] for _, found in module.imports()} for module in MODULES}
+    known = {
+        module.name: {found.split(".")[0] for _, found in module.imports()} for module in modules().values()
+    }
     gone = sorted(name for name in {**SHELL, **ENVIRONMENT_READERS} if name not in known)
     idle = sorted(
         f"{name} ({library})"
@@ -327,5 +352,5 @@ def test_every_module_named_in_a_table_exists_and_imports_what_it_may() -> None:
 def test_no_module_has_a_name_that_says_nothing_or_hides_another() -> None:
     unwelcome = {"utils", "util", "common", "base", "helpers", "manager", "misc"}
     unwelcome |= {"operator", "queue", "types", "signal", "logging"}
-    found = [module.file for module in MODULES if module.name.rpartition(".")[2] in unwelcome]
+    found = [module.file for module in modules().values() if module.name.rpartition(".")[2] in unwelcome]
     assert not found

@@ -24,7 +24,7 @@ from interlock.engine.errors import ChartError
 from interlock.engine.keys import Keys
 from interlock.engine.settings import Settings
 from interlock.gateway.process import GatewayProcess
-from interlock.gateway.server import listen
+from interlock.gateway.sockets import listen
 from interlock.statecharts.catalog import Catalog
 from interlock.workers.processes import EXIT_INVALID
 from interlock.workers.supervisor import Supervisor

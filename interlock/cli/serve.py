@@ -33,8 +33,8 @@ def serve(
     """
     need_http()
     from interlock.engine import logs
-    from interlock.gateway.server import listen
     from interlock.gateway.server import serve as run
+    from interlock.gateway.sockets import listen
 
     used = settings()
     logs.configure(used)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from interlock.engine.settings import Settings
-from interlock.gateway.server import url_of
+from interlock.gateway.sockets import url_of
 
 _RESTART_SECONDS = 0.5
 _STOP_SECONDS = 15.0

@@ -1,4 +1,4 @@
-"""The process that serves HTTP: a listening socket, uvicorn on it, an orderly end."""
+"""The process that serves HTTP: uvicorn on a listening socket, an orderly end."""
 
 from __future__ import annotations
 
@@ -13,23 +13,11 @@ import uvicorn
 from interlock.engine.settings import Settings
 from interlock.gateway.app import make_app
 from interlock.gateway.deployment import ServedDeployment
+from interlock.gateway.sockets import url_of
 
 _GRACE_SECONDS = 10
-_BACKLOG = 2048
 
 log = structlog.get_logger()
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 takes a free one. Raises OSError where the address cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-
-
-def url_of(listening: socket.socket) -> str:
-    """``http://127.0.0.1:8080``."""
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def serve(settings: Settings, listening: socket.socket) -> None:

@@ -15,9 +15,10 @@ from interlock.cli.main import run
 from tests.acceptance.deployment import Delivery, Deployment, Interlock, Receiver, running_dev
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """One deployment for all tests of this process; each test uses keys of its own."""
+    """One deployment for the tests of this directory in this process; each test uses keys of its own. It ends with
+    them, so that it costs what runs after them nothing."""
     with running_dev(
         tmp_path_factory.mktemp("deployment"),
         INTERLOCK_WEBHOOK_ALLOW_CIDRS="127.0.0.0/8",

@@ -29,7 +29,7 @@ def test_a_timer_waits_by_the_deployments_calendar_and_a_replay_counts_by_it(tmp
     charts.mkdir()
     (charts / "case.yaml").write_text(CHART)
     (charts / "desk.calendar.yaml").write_text(CALENDAR)
-    with running_dev(tmp_path, "--charts", str(charts)) as deployment:
+    with running_dev(tmp_path, "--processes", "1", "--charts", str(charts)) as deployment:
         deployment.environment["INTERLOCK_CHARTS"] = str(charts)
         assert deployment.json("publish", "case/a", "open", "--wait", "30")["status"] == "applied"
         [timer] = deployment.json("show", "case/a")["timers"]

@@ -31,7 +31,7 @@ MAP = "states: {packed: boxed}\ncontext: {remark: context.note}\n"
 
 def running(directory: Path) -> AbstractContextManager[Deployment]:
     """`interlock dev` on the directory's data, with the charts that stand in it now."""
-    return running_dev(directory, "--charts", str(directory / "charts"))
+    return running_dev(directory, "--processes", "1", "--charts", str(directory / "charts"))
 
 
 def send(deployment: Deployment, key: str, name: str) -> None:

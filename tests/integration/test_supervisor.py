@@ -11,13 +11,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from interlock.engine.embedded import EmbeddedServer
 from interlock.engine.keys import Keys
+from interlock.engine.loader import parse_chart
 from interlock.engine.publishing import Publisher
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
@@ -104,15 +108,21 @@ class Started:
         return self._logs / f"process-{number}.log"
 
 
-@pytest.fixture
-def started(tmp_path: Path) -> Iterator[Started]:
-    charts = tmp_path / "charts"
+@contextmanager
+def starting(directory: Path) -> Iterator[Started]:
+    charts = directory / "charts"
     charts.mkdir()
     (charts / "counter.yaml").write_text(COUNTER)
     mine = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
-    processes = Started({**mine, "INTERLOCK_CHARTS": str(charts), "INTERLOCK_LOG_FORMAT": "json"}, tmp_path)
+    processes = Started({**mine, "INTERLOCK_CHARTS": str(charts), "INTERLOCK_LOG_FORMAT": "json"}, directory)
     yield processes
     processes.end()
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Started]:
+    with starting(tmp_path) as processes:
+        yield processes
 
 
 def children(pid: int, kind: str = "") -> list[int]:
@@ -129,6 +139,12 @@ def children(pid: int, kind: str = "") -> list[int]:
     return found
 
 
+def register_counter(url: str) -> None:
+    """As a worker does at its start."""
+    with redis.Redis.from_url(url) as client:
+        Store.open(client, Settings()).register_chart(parse_chart(COUNTER))
+
+
 def workers_ready(client: redis.Redis, number: int) -> bool:
     return int(client.scard("rq:workers")) == number and bool(client.exists(KEYS.pump))
 
@@ -143,6 +159,27 @@ def worker(started: Started, valkey_url: str, redis_client: redis.Redis) -> subp
     process = started.python(WORKER, 1, "stay", INTERLOCK_REDIS_URL=valkey_url)
     wait_until(lambda: workers_ready(redis_client, 2))
     return process
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A supervisor as `worker` is one, for tests that leave it running, each with an instance of its own."""
+
+    worker: subprocess.Popen[bytes]
+    client: redis.Redis
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    directory = tmp_path_factory.mktemp("standing")
+    with (
+        EmbeddedServer(directory / "data") as server,
+        redis.Redis.from_url(server.url) as client,
+        starting(directory) as processes,
+    ):
+        process = processes.python(WORKER, 1, "stay", INTERLOCK_REDIS_URL=server.url)
+        wait_until(lambda: workers_ready(client, 2))
+        yield Standing(process, client)
 
 
 def test_a_command_goes_through_and_sigterm_ends_all_in_order(
@@ -176,11 +213,12 @@ def test_a_second_signal_stops_at_once(
     assert [pid for pid in pids if alive(pid)] == []
 
 
-def test_a_killed_child_is_started_again(worker: subprocess.Popen[bytes]) -> None:
+def test_a_killed_child_is_started_again(standing: Standing) -> None:
+    pid = standing.worker.pid
     for kind in ("pump", "drain", "deliver"):
-        (before,) = children(worker.pid, kind)
+        (before,) = children(pid, kind)
         os.kill(before, signal.SIGKILL)
-        wait_until(lambda kind=kind, before=before: children(worker.pid, kind) not in ([], [before]))
+        wait_until(lambda kind=kind, before=before: children(pid, kind) not in ([], [before]))
 
 
 def test_nothing_outlives_a_killed_supervisor(worker: subprocess.Popen[bytes]) -> None:
@@ -190,41 +228,44 @@ def test_nothing_outlives_a_killed_supervisor(worker: subprocess.Popen[bytes]) -
 
 
 def test_a_partition_whose_worker_is_killed_in_a_batch_is_taken_over_within_ten_seconds(
-    worker: subprocess.Popen[bytes], redis_client: redis.Redis
+    standing: Standing,
 ) -> None:
-    publisher, store = Publisher(redis_client), Store.open(redis_client, Settings())
-    publisher.publish("counter", "a", "start")
-    lease = store.keys.of_instance("counter", "a").lease
-    (drain,) = children(worker.pid, "drain")
+    client = standing.client
+    publisher, store = Publisher(client), Store.open(client, Settings())
+    before = applied(client)
+    assert publisher.request("counter", "over", "start", timeout_seconds=60)
+    lease = store.keys.of_instance("counter", "over").lease
+    (drain,) = children(standing.worker.pid, "drain")
     published = 1
     while True:  # until it is stopped while it holds the partition
-        seen = applied(redis_client)
+        seen = applied(client)
         for _ in range(500):
-            publisher.publish("counter", "a", "add", {"number": 1})
+            publisher.publish("counter", "over", "add", {"number": 1})
         published += 500
-        wait_until(lambda seen=seen: applied(redis_client) > seen)
+        wait_until(lambda seen=seen: applied(client) > seen)
         os.kill(drain, signal.SIGSTOP)
-        if redis_client.exists(lease) and store.backlog():
+        if client.exists(lease) and store.backlog():
             break
         os.kill(drain, signal.SIGCONT)
-    done = applied(redis_client)
+    done = applied(client)
     os.kill(drain, signal.SIGKILL)
-    wait_until(lambda: applied(redis_client) > done, 10)
-    wait_until(lambda: applied(redis_client) == published)
-    snapshot = store.snapshot("counter", "a")
+    wait_until(lambda: applied(client) > done, 10)
+    wait_until(lambda: applied(client) == before + published)
+    snapshot = store.snapshot("counter", "over")
     assert snapshot is not None
     assert (snapshot.version, snapshot.context["total"]) == (published, published - 1)
-    assert [entry["version"] for entry in store.history("counter", "a")] == list(range(1, published + 1))
+    assert [entry["version"] for entry in store.history("counter", "over")] == list(range(1, published + 1))
 
 
-def test_a_lost_wake_up_loses_nothing(worker: subprocess.Popen[bytes], redis_client: redis.Redis) -> None:
-    (drain,) = children(worker.pid, "drain")
+def test_a_lost_wake_up_loses_nothing(standing: Standing) -> None:
+    client, store = standing.client, Store.open(standing.client, Settings())
+    (drain,) = children(standing.worker.pid, "drain")
     os.kill(drain, signal.SIGSTOP)
-    Publisher(redis_client).publish("counter", "a", "start")
+    Publisher(client).publish("counter", "lost", "start")
     queue = f"rq:queue:{Settings().queue_names[0]}"
-    wait_until(lambda: redis_client.delete(queue) or applied(redis_client))
+    wait_until(lambda: client.delete(queue) or store.snapshot("counter", "lost"))
     os.kill(drain, signal.SIGCONT)
-    wait_until(lambda: applied(redis_client) == 1, 10)
+    wait_until(lambda: store.snapshot("counter", "lost"), 10)
 
 
 def test_a_burst_does_what_is_there_and_ends(
@@ -259,8 +300,9 @@ def test_with_an_invalid_chart_the_exit_code_is_4_and_its_place_is_named(
 
 
 def test_a_changed_chart_under_its_old_version_ends_with_4(
-    started: Started, valkey_url: str, tmp_path: Path, worker: subprocess.Popen[bytes]
+    started: Started, valkey_url: str, tmp_path: Path
 ) -> None:
+    register_counter(valkey_url)
     (tmp_path / "charts" / "counter.yaml").write_text(COUNTER.replace("Adds up.", "Counts."))
     code, log = started.finished(started.python(WORKER, 1, "stay", INTERLOCK_REDIS_URL=valkey_url))
     assert code == 4
@@ -307,25 +349,8 @@ def test_dev_with_a_chart_that_was_changed_under_its_old_version_ends_with_4(
     started: Started, tmp_path: Path
 ) -> None:
     data_dir = tmp_path / "data"
-    dev = start_dev(started, data_dir)
-    dev.send_signal(signal.SIGTERM)
-    assert started.finished(dev)[0] == 0
+    with EmbeddedServer(data_dir) as server:
+        register_counter(server.url)
     (tmp_path / "charts" / "counter.yaml").write_text(COUNTER.replace("Adds up.", "Counts."))
     code, log = started.finished(started.python(DEV, data_dir))
     assert (code, "raise its version" in log) == (4, True)
-
-
-def test_nothing_outlives_a_killed_dev_and_its_directory_is_free_again(
-    started: Started, tmp_path: Path
-) -> None:
-    data_dir = tmp_path / "data"
-    dev = start_dev(started, data_dir)
-    pids = read_status(data_dir)["pids"]
-    second = started.python(DEV, data_dir)
-    code, log = started.finished(second)
-    assert (code, "in use by another server" in log, "Traceback" in log) == (1, True, False)
-    dev.kill()
-    dev.wait()
-    wait_until(lambda: not any(alive(pid) for pid in [pids["server"], *pids["workers"]]))
-    (data_dir / "dev.json").unlink()
-    start_dev(started, data_dir)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from interlock.engine.machine import Machine
 from interlock.engine.messages import Command, format_time, parse_time
 from interlock.engine.outcome import Decision, cause_of
 from interlock.engine.snapshot import RAISE, Snapshot, Timer
-from interlock.statecharts.catalog import Catalog
+from tests.desks import shipped
 
 CELLS = Path(__file__).parents[1] / "cells"
-CATALOG = Catalog.load()
+CATALOG = shipped()
 CHARTS = sorted(chart.id for chart in CATALOG.charts)
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -110,7 +111,7 @@ class Table:
     """The table of one chart."""
 
     def __init__(self, chart: str) -> None:
-        text = yaml.safe_load((CELLS / f"{chart}.yaml").read_text(encoding="utf-8"))
+        text = yaml.load((CELLS / f"{chart}.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
         machine = CATALOG.machine(chart)
         assert machine is not None
         self.chart = chart
@@ -174,6 +175,12 @@ class Table:
         """Every transition that a command takes."""
         states: list[StateDef] = list(self.machine.chart.root.walk())
         return [arrow for state in states for arrow in state.on if arrow.event in self.machine.chart.commands]
+
+
+@cache
+def table_of(chart: str) -> Table:
+    """A chart's table, read once."""
+    return Table(chart)
 
 
 def outcome(table: Table, decision: Decision) -> str:

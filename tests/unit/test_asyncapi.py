@@ -12,13 +12,13 @@ import pytest
 from interlock.cli.main import run
 from interlock.engine.asyncapi import asyncapi_document, result_schema
 from interlock.engine.messages import Error, Result, Status
-from interlock.statecharts.catalog import Catalog
+from tests.desks import shipped
 from tests.unit.test_schemas import COMMAND, EVENT
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return asyncapi_document(Catalog.load().charts, "desk", "1.2.3")
+    return asyncapi_document(shipped().charts, "desk", "1.2.3")
 
 
 def accepts(document: dict[str, Any], message: str, value: Any) -> bool:
@@ -45,7 +45,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_every_command_and_event_of_every_chart_is_a_message(document: dict[str, Any]) -> None:
     channels = document["channels"]
-    for chart in Catalog.load().charts:
+    for chart in shipped().charts:
         assert {f"{chart.id}.{name}" for name in chart.commands} <= set(channels["commands"]["messages"])
         assert {*chart.events} <= set(channels["webhooks"]["messages"])
     assert channels["commands"]["address"] == "desk:commands"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import orjson
@@ -11,13 +10,7 @@ import pytest
 from interlock.engine.messages import parse_time
 from interlock.engine.outcome import Decision
 
-from .chart_cells import CHARTS, Table, outcome
-
-
-@cache
-def table_of(chart: str) -> Table:
-    return Table(chart)
-
+from .chart_cells import CHARTS, outcome, table_of
 
 CELLS = [
     (chart, state, command, expected)

@@ -16,7 +16,7 @@ from interlock.cli.main import run
 from interlock.engine.chart import Chart
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
-from interlock.statecharts.catalog import Catalog
+from tests.desks import shipped
 
 DATA = {"metadata": {"agentJwt": "SESAME-DEAD"}, "agent": "ann"}
 RAW = {
@@ -34,7 +34,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def ticket() -> Chart:
-    return next(chart for chart in Catalog.load().charts if chart.id == "ticket")
+    return next(chart for chart in shipped().charts if chart.id == "ticket")
 
 
 @pytest.fixture

@@ -19,15 +19,14 @@ from interlock.engine.machine import Machine
 from interlock.engine.messages import Command
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
-from interlock.statecharts.catalog import Catalog
-from tests.desks import Desk
+from tests.desks import Desk, shipped
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = "INC1"
 
 
 def _machine() -> Machine:
-    machine = Catalog.load().machine("ticket")
+    machine = shipped().machine("ticket")
     assert machine is not None
     return machine
 

@@ -12,7 +12,7 @@ from interlock.cli import checkup, checkup_keys
 from interlock.cli.health import Health
 from interlock.engine.settings import Settings
 from interlock.engine.store import Store
-from interlock.statecharts.catalog import Catalog
+from tests.desks import shipped
 
 
 @pytest.fixture
@@ -78,13 +78,13 @@ def test_charts_that_nobody_registered_are_named(store: Store, used: Settings) -
     found = checkup._charts(store, used)
     assert found.status is Health.WARN
     assert "ticket@1" in found.message
-    for chart in Catalog.load().charts:
+    for chart in shipped().charts:
         store.register_chart(chart)
     assert checkup._charts(store, used).status is Health.OK
 
 
 def test_a_chart_with_another_text_under_its_version_is_named(store: Store, used: Settings) -> None:
-    for chart in Catalog.load().charts:
+    for chart in shipped().charts:
         store.register_chart(chart)
     store.client.hset(store.keys.charts, "ticket@1", "id: ticket")
     found = checkup._charts(store, used)

@@ -15,10 +15,10 @@ from interlock.cli.demo.desk import DeskCommand, Row, final_states, merged, play
 from interlock.engine.decision import decide, replay
 from interlock.engine.messages import Command
 from interlock.engine.snapshot import Snapshot
-from interlock.statecharts.catalog import Catalog
+from tests.desks import shipped
 
 LOG = Path(__file__).parents[2] / "examples" / "support-desk" / "incidents.csv"
-MACHINE = Catalog.load().machine("ticket")
+MACHINE = shipped().machine("ticket")
 
 
 @dataclass

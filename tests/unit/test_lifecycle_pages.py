@@ -13,7 +13,7 @@ import pytest
 from interlock.engine.machine import Arrow, Machine
 from interlock.engine.outcome import Decision
 from interlock.engine.policy import parse_policy
-from tests.unit.chart_cells import CATALOG, CELLS, CHARTS, Table
+from tests.unit.chart_cells import CATALOG, CELLS, CHARTS, Table, table_of
 from tools.lifecycles.comparison import comparison_page
 from tools.lifecycles.consequences import Consequences, of_arrow, of_beginning
 from tools.lifecycles.page import chart_page
@@ -216,7 +216,7 @@ WITH_CELLS = [chart for chart in CHARTS if (CELLS / f"{chart}.yaml").exists()]
 REFUSED = [
     (chart, command, *expected.split()[1:])
     for chart in WITH_CELLS
-    for cells in Table(chart).cells.values()
+    for cells in table_of(chart).cells.values()
     for command, expected in cells.items()
     if expected.startswith("refused") and not expected.startswith("refused not_accepted")
 ]
@@ -234,7 +234,7 @@ def test_a_refusal_of_the_cells_stands_in_the_page(
 
 @pytest.mark.parametrize("chart", WITH_CELLS)
 def test_what_a_page_calls_certain_happens_and_nothing_else_does(chart: str) -> None:
-    table = Table(chart)
+    table = table_of(chart)
     for state, cells in table.cells.items():
         for command, expected in cells.items():
             if expected.startswith("applied"):

@@ -18,14 +18,14 @@ from standardwebhooks.webhooks import Webhook
 
 from interlock.engine.messages import Actor
 from interlock.engine.profiles import PROFILES, Outgoing, Verdict, profile_of
-from interlock.statecharts.catalog import Catalog
 from tests.charting import Bench
+from tests.desks import shipped
 
 SECRETS = (b"n" * 32, b"o" * 32)
 PRINTED = "whsec_" + base64.b64encode(SECRETS[0]).decode()
 AGENT = Actor(id="ann", kind="agent", permissions=["read:*", "reply:*", "update_intervention"])
 BOT = Actor(id="B-1", kind="integration")
-CATALOG = Catalog.load()
+CATALOG = shipped()
 
 
 class Desk:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from interlock.engine.loader import parse_chart
-from interlock.statecharts.catalog import Catalog
 from interlock.statecharts.sends import check_sends
+from tests.desks import shipped
 
 BELL = """
 id: bell
@@ -33,7 +33,7 @@ def findings(old: str = "", new: str = "") -> list[str]:
 
 def test_a_send_that_is_taken_is_no_finding() -> None:
     assert findings() == []
-    assert check_sends(Catalog.load().charts) == []
+    assert check_sends(shipped().charts) == []
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def _scenarios() -> list[dict[str, Any]]:
     """The scenarios, each with the file that it stands in."""
     found: list[dict[str, Any]] = []
     for path in sorted(SCENARIOS.glob("*.yaml")):
-        for scenario in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+        for scenario in yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader):
             if isinstance(scenario, dict):
                 found.append({**scenario, "file": f"tests/scenarios/{path.name}"})
     return found
