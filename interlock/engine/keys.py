@@ -23,6 +23,10 @@ Shared by all (prefix ``interlock``):
 ``<prefix>:tokens``             hash    ``<key id>`` = a token's JSON, its secret hashed. CLI, ``interlock dev``
 ``<prefix>:audit``              stream  ``deed`` = JSON {at, actor, action, target, details}: what was done beside
                                         commands; the newest. CLI, HTTP, workers
+``<prefix>:listeners:<tenant>:<kind>:<id>``  hash  ``<client id>`` = JSON of a session of a principal that listens
+                                        by CometD: channels, place in the outboxes; expires. HTTP
+``<prefix>:notices``            stream  ``event`` = JSON in the form of an event, for the sessions of one principal; the
+                                        newest. HTTP
 ``<prefix>:invoke:wake``        string  an invoke job is on its way; expires. Whoever enqueues it
 ``<prefix>:deliver:wake``       string  a deliver job is on its way; expires. Whoever enqueues it
 ``<prefix>:webhook:<id>:health``  string  JSON of an endpoint that fails: how often, since when, until when its
@@ -259,6 +263,13 @@ class Keys:
     @property
     def audit(self) -> str:
         return f"{self.prefix}:audit"
+
+    def listeners(self, tenant: str, kind: str, principal_id: str) -> str:
+        return f"{self.prefix}:listeners:{tenant}:{kind}:{principal_id}"
+
+    @property
+    def notices(self) -> str:
+        return f"{self.prefix}:notices"
 
     @property
     def invoke_wake(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from secrets import token_urlsafe
 from time import monotonic
 from typing import Any, cast
@@ -51,8 +52,8 @@ class CommandPort:
         self._places, self._places_apart = places, places_apart
         self._list = keys.reply(token_urlsafe(16))
         self._waiting: dict[str, asyncio.Future[Result | None]] = {}
-        self._late: OrderedDict[str, None] = OrderedDict()
-        """Ids of commands whose result may still come to the list, when nobody waits for it any more."""
+        self._late: OrderedDict[str, Callable[[Result], None] | None] = OrderedDict()
+        """Ids of commands whose result may still come to the list, when nobody waits for it any more; who hears it."""
         self._reader: asyncio.Task[None] | None = None
         self.stopping = False
         """Set when the process is to end: who waits is told so within a second."""
@@ -77,6 +78,12 @@ class CommandPort:
             return await (self._apart if apart else self._among_others)(body, wait_seconds)
         finally:
             self._places += 1
+
+    def when_late(self, command_id: str, hear: Callable[[Result], None]) -> None:
+        """Have the result of a command, on which a request has waited in vain, heard when it comes to this process
+        after all."""
+        if command_id in self._late:
+            self._late[command_id] = hear
 
     async def close(self) -> None:
         """Read no more results."""
@@ -141,7 +148,9 @@ class CommandPort:
     def _tell(self, raw: bytes) -> None:
         result = cast(Result, orjson.loads(raw))
         command_id = str(result.get("id"))
-        self._late.pop(command_id, None)
+        hear = self._late.pop(command_id, None)
+        if hear is not None:
+            hear(result)
         future = self._waiting.get(command_id)
         if future is not None and not future.done():
             future.set_result(result)

@@ -13,6 +13,9 @@ from typing import Any
 from interlock.engine.expression_functions import add_seconds
 from interlock.statecharts.routing import NEEDS_NO_READINESS, OFFER_SECONDS, Json, given, item_id
 
+DEFAULT_PLACES = 1
+"""What queues may give to an agent on a channel that they are ready on, and of which their capacity says nothing."""
+
 
 def union(rows: Iterable[Any], more: Iterable[Any]) -> list[Any]:
     """Each text of both lists once, in order."""
@@ -37,12 +40,17 @@ def full_capacity(capacity: Mapping[str, Any]) -> Json:
 
 
 def free_places(
-    capacity: Mapping[str, Json], load: Mapping[str, Json], away: Iterable[str]
+    capacity: Mapping[str, Json], load: Mapping[str, Json], ready: Iterable[str], away: Iterable[str]
 ) -> dict[str, int]:
-    """Places left for queues, by channel; none where the agent is away."""
+    """Places left for queues, by channel; none where the agent is away. A channel that they are ready on, and of which
+    the capacity says nothing, has one place, as in the vendor's simulator of agents."""
+    soft = {
+        **dict.fromkeys(ready, DEFAULT_PLACES),
+        **{name: places["soft"] for name, places in capacity.items()},
+    }
     return {
-        channel: 0 if channel in away else max(0, places["soft"] - held_on(load, channel))
-        for channel, places in capacity.items()
+        channel: 0 if channel in away else max(0, places - held_on(load, channel))
+        for channel, places in soft.items()
     }
 
 
@@ -74,7 +82,7 @@ def fits_softly(
     if data["machine"] not in NEEDS_NO_READINESS and data["channel"] not in ready:
         return False
     held = item_id(data["machine"], data["key"]) in load
-    return held or free_places(capacity, load, away).get(data["channel"], 0) > 0
+    return held or free_places(capacity, load, ready, away).get(data["channel"], 0) > 0
 
 
 def fits_hard(capacity: Mapping[str, Json], load: Mapping[str, Json], data: Mapping[str, Any]) -> bool:

@@ -6,27 +6,28 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-OPERATIONS: Mapping[str, str] = MappingProxyType(
+OPERATIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "accept": "Accept",
-        "reject": "Reject",
-        "complete": "Complete",
-        "place_in_queue": "PlaceInQueue",
-        "transfer": "SingleStepTransfer",
-        "place_in_workbin": "PlaceInWorkbin",
-        "pull": "PullFromWorkbin",
-        "update_user_data": "UpdateUserData",
-        "attach_user_data": "AttachUserData",
-        "delete_user_data": "DeleteUserData",
-        "set_in_focus": "SetInFocus",
-        "set_comment": "SetComment",
-        "send": "Send",
-        "cancel": "Cancel",
+        "accept": ("Accept",),
+        "reject": ("Reject",),
+        "complete": ("Complete",),
+        "place_in_queue": ("PlaceInQueue",),
+        "transfer": ("Transfer", "SingleStepTransfer"),
+        "place_in_workbin": ("PlaceInWorkbin",),
+        "pull": ("PullInteraction",),
+        "update_user_data": ("UpdateUserData",),
+        "attach_user_data": ("AttachUserData",),
+        "delete_user_data": ("DeleteUserData",),
+        "set_in_focus": ("SetInFocus",),
+        "set_comment": ("SetComment",),
+        "send": ("Send",),
+        "cancel": ("Cancel",),
     }
 )
-"""The commands of ``interaction`` that agents give, each with its ``operationName``, in the order of the documents."""
+"""The commands of ``interaction`` that agents give, each with its ``operationName``s, in the order of the documents."""
 
-_COMMANDS = {operation: command for command, operation in OPERATIONS.items()} | {"Transfer": "transfer"}
+_COMMANDS = {name: command for command, names in OPERATIONS.items() for name in names}
+_COMMANDS["PullFromWorkbin"] = "pull"
 
 LEG_STATES: Mapping[str, str] = MappingProxyType(
     {
@@ -72,15 +73,14 @@ _ONE_IS_NEEDED = ("one_target",)
 
 
 def command_of(operation: str) -> str | None:
-    """The command that an ``operationName`` means; None where there is none. ``Transfer`` is the seed's other name of
-    ``SingleStepTransfer``."""
+    """The command that an ``operationName`` means; None where there is none."""
     return _COMMANDS.get(operation)
 
 
 def operations(capabilities: Iterable[str]) -> list[str]:
     """The operations among the commands that `interlock.engine.decision.capabilities` tells of, in order."""
     enabled = set(capabilities)
-    return [operation for command, operation in OPERATIONS.items() if command in enabled]
+    return [name for command, names in OPERATIONS.items() if command in enabled for name in names]
 
 
 def leg_state(state: str, channel: str) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -12,7 +15,7 @@ from interlock.engine.settings import Settings
 from interlock.gateway.app import make_app
 from interlock.gateway.deployment import ServedDeployment
 from tests.integration.gateway_setup import Gateway
-from tests.integration.http_client import Answer
+from tests.integration.http_client import Answer, Client
 
 
 def in_gateway(
@@ -122,3 +125,50 @@ def _scope(method: str, target: str, headers: dict[str, str]) -> dict[str, Any]:
         "server": ("127.0.0.1", 80),
         "state": {},
     }
+
+
+@dataclass(frozen=True)
+class ClientInside(Client):
+    """A client of a gateway within the test's process, for a thread beside the gateway's ``loop``."""
+
+    app: Any = None
+    loop: Any = None
+
+    def send(
+        self, method: str, path: str, body: Any = None, *, timeout_seconds: float = 60.0, **headers: str
+    ) -> Answer:
+        sent = {"authorization": f"Bearer {self.token}", **headers}
+        asked = send(self.app, method, path, body or b"", **sent)
+        return asyncio.run_coroutine_threadsafe(asked, self.loop).result(timeout_seconds)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A second gateway in front of the shared deployment, within the test's process."""
+
+    app: ASGIApp
+    deployment: ServedDeployment
+    loop: asyncio.AbstractEventLoop
+
+    def with_token(self, token: str | None) -> ClientInside:
+        return ClientInside("", token, self.app, self.loop)
+
+
+@contextmanager
+def beside(gateway: Gateway) -> Iterator[Beside]:
+    """Meanwhile there is one."""
+    begun: Future[Beside] = Future()
+    end = asyncio.Event()
+
+    async def run(app: ASGIApp, deployment: ServedDeployment) -> None:
+        begun.set_result(Beside(app, deployment, asyncio.get_running_loop()))
+        await end.wait()
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(in_gateway, gateway, run)
+        found = begun.result(60)
+        try:
+            yield found
+        finally:
+            found.loop.call_soon_threadsafe(end.set)
+            done.result(60)

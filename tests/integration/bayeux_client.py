@@ -20,13 +20,18 @@ class Bayeux:
 
     client: Client
     path: str = "/notifications"
+    base: str = BASE
     client_id: str = ""
     told: list[Any] = field(default_factory=list)
 
     def post(self, *messages: Any, path: str | None = None) -> Answer:
         body = orjson.dumps(list(messages))
         return self.client.send(
-            "POST", BASE + (path or self.path), body, content_type="application/json", timeout_seconds=60
+            "POST",
+            self.base + (self.path if path is None else path),
+            body,
+            content_type="application/json",
+            timeout_seconds=60,
         )
 
     def ask(self, channel: str, **fields: Any) -> Any:

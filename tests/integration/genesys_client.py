@@ -54,6 +54,7 @@ class Genesys:
 
 def done(answer: Answer) -> Any:
     assert (answer.status, answer.body["statusCode"]) == (200, 0), (answer.status, answer.raw)
+    assert answer.body["referenceId"]
     return answer.body
 
 
@@ -61,7 +62,8 @@ def refused(answer: Answer, code: int) -> str:
     """The message of a refusal, which has to be in Genesys' envelope."""
     body = answer.body
     assert (answer.status, body["statusCode"]) == (HTTP[code], code), answer.raw
-    assert body.keys() == {"statusCode", "statusMessage", "status", "errorDescription"}
+    assert body.keys() == {"statusCode", "statusMessage", "referenceId", "status", "errorDescription"}
+    assert body["referenceId"]
     assert body["status"] == "error"
     assert body["errorDescription"] == body["statusMessage"] != ""
     return str(body["statusMessage"])

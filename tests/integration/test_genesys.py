@@ -14,7 +14,7 @@ from tests.integration.genesys_client import BASE, Genesys, done, refused
 from tests.integration.http_client import Answer, Client, wait_until
 
 WORK = [
-    *("Complete", "PlaceInQueue", "SingleStepTransfer", "PlaceInWorkbin"),
+    *("Complete", "PlaceInQueue", "Transfer", "SingleStepTransfer", "PlaceInWorkbin"),
     *("UpdateUserData", "AttachUserData", "DeleteUserData", "SetInFocus", "SetComment"),
 ]
 DATA = {"kind": "claim", "customer": {"name": "Hugo", "tier": 2}}
@@ -105,7 +105,8 @@ def test_what_a_system_creates_is_offered_to_an_agent_who_is_ready(desk: Desk) -
     assert (shown["channel"], shown["mediaType"], shown["subject"]) == ("workitem", "workitem", "A claim")
     assert (shown["userData"], shown["assignedTo"]) == (DATA, desk.ann.id)
     assert None not in shown.values()
-    assert shown == done(desk.ann.get(f"/interactions/{key}"))
+    again = done(desk.ann.get(f"/interactions/{key}"))
+    assert {**shown, "referenceId": again["referenceId"]} == again
 
 
 def test_who_may_create_what(desk: Desk) -> None:
@@ -155,6 +156,57 @@ def test_a_session_makes_an_agent_ready_and_its_end_not(desk: Desk) -> None:
     assert done(agent.start("workitem")).keys() == {"statusCode", "referenceId"}
     done(desk.ann.do(key, "Transfer", userId=agent.id))
     assert agent.sees(key) == ("Invited", ["Accept", "Reject"])
+
+
+def test_who_is_ready_on_a_channel_gets_one_item_where_their_capacity_says_nothing_of_it(desk: Desk) -> None:
+    queue = f"new-{desk.queue}"
+    agent = Genesys(desk.gateway.with_token("agent", id=queue), queue)
+    for path, body in (
+        (f"queues/{queue}", {}),
+        (f"agents/{queue}", {"queues": [queue], "capacity": {"chat": 20}}),
+    ):
+        assert desk.gateway.admin.send("PUT", f"/interlock/v1/{path}", orjson.dumps(body)).status == 200
+    done(agent.start("workitem"))
+    keys = [done(desk.hub.create(channel="workitem", queueName=queue))["id"] for _ in range(2)]
+    wait_until(lambda: agent.get(f"/me/interactions/{keys[0]}").status == 200)
+    refused(agent.get(f"/me/interactions/{keys[1]}"), 6)
+    for key in keys:
+        wait_until(lambda key=key: agent.get(f"/me/interactions/{key}").status == 200)
+        done(agent.do(key, "Accept"))
+        done(agent.do(key, "Complete"))
+
+
+def test_me_tells_of_the_session(desk: Desk) -> None:
+    mark = f"max-{desk.queue}"
+    agent = Genesys(desk.gateway.with_token("agent", id=mark), mark)
+
+    def told() -> Any:
+        found = done(agent.get("/me"))
+        states = {one["channel"]: one["userState"]["state"] for one in found["channels"]}
+        return found["state"], found["session"]["active"], states
+
+    assert told() == ("LoggedOut", False, {})
+    agent_data = orjson.dumps({"name": "Max", "capacity": {"workitem": 1}, "skills": ["tax"]})
+    assert desk.gateway.admin.send("PUT", f"/interlock/v1/agents/{mark}", agent_data).status == 200
+    assert told() == ("LoggedOut", False, {"workitem": "NotReady"})
+    done(agent.start("chat"))
+    assert told() == ("Ready", True, {"chat": "Ready", "workitem": "NotReady"})
+    assert done(agent.get("/me"))["user"] == {
+        "id": mark,
+        "userName": mark,
+        "displayName": "Max",
+        "roles": ["ROLE_AGENT"],
+        "skills": ["tax"],
+        "enabled": True,
+        "uri": f"{desk.gateway.url}{BASE}/users/{mark}",
+        "path": f"/users/{mark}",
+    }
+    assert desk.gateway.admin.command(f"agent/{mark}", "not_ready").status == 200
+    assert told() == ("NotReady", True, {"workitem": "NotReady"})
+    done(agent.end())
+    assert told() == ("LoggedOut", False, {"workitem": "NotReady"})
+    refused(desk.hub.get("/me"), 5)
+    refused(Genesys(Client(desk.gateway.url), "nobody").get("/me"), 20)
 
 
 def test_what_a_session_is_refused_with(desk: Desk) -> None:
@@ -333,7 +385,7 @@ def test_what_a_transfer_is_refused_with(desk: Desk) -> None:
 def test_into_a_workbin_and_out_of_it(desk: Desk) -> None:
     key = desk.accepted(userData=DATA)
     assert done(desk.ann.do(key, "PlaceInWorkbin", workbin=desk.workbin))["status"] == "ok"
-    assert desk.ann.sees(key) == ("InWorkbin", ["PlaceInWorkbin", "PullFromWorkbin"])
+    assert desk.ann.sees(key) == ("InWorkbin", ["PlaceInWorkbin", "PullInteraction"])
     for answer in (
         desk.ann.do(key, "GetWorkbinContent", workbin=desk.workbin),
         desk.ann.send(f"/me/workbins/{desk.workbin}", {"operationName": "GetWorkbinContent"}),
@@ -451,8 +503,35 @@ def test_the_list_of_all_is_for_who_may_read(desk: Desk) -> None:
     assert done(reader.get(f"/interactions/{keys[0]}"))["capabilities"] == []
     refused(reader.get(f"/me/interactions/{keys[0]}"), 6)
     refused(reader.get("/interactions?limit=0"), 10)
-    refused(desk.eve.get("/interactions"), 5)
+    refused(Genesys(desk.gateway.with_token("bot", id="b"), "b").get("/interactions"), 5)
+    assert done(desk.eve.get("/interactions"))["totalCount"] == 0
     refused(desk.eve.get(f"/interactions/{keys[0]}"), 6)
+
+
+def test_the_list_of_all_shows_an_agent_their_own_work_too(desk: Desk) -> None:
+    queue = f"mine-{desk.queue}"
+    assert desk.gateway.admin.send("PUT", f"/interlock/v1/queues/{queue}", b"{}").status == 200
+    reads = f"read:fax-{queue}"
+    agent = Genesys(desk.gateway.with_token("agent", id=queue, permissions=(reads,)), queue)
+    done(agent.start("workitem"))
+    own = [done(agent.create(channel="workitem", queueName=queue))["id"] for _ in range(2)]
+    done(agent.do(own[1], "PlaceInWorkbin", workbin=desk.workbin))
+    fax = done(desk.hub.create(channel=f"fax-{queue}", queueName=queue))["id"]
+    found = done(agent.get("/interactions"))
+    assert ([one["id"] for one in found["interactions"]], found["totalCount"]) == ([*own, fax], 3)
+    assert [uri.rpartition("/")[2] for uri in found["uris"]] == [*own, fax]
+    for offset, part in enumerate(([own[0], own[1]], [own[1], fax], [fax], [])):
+        page = done(agent.get(f"/interactions?fields=*&offset={offset}&limit=2"))
+        assert ([one["id"] for one in page["interactions"]], page["totalCount"]) == (part, 3)
+        assert "uris" not in page
+
+
+def test_who_leads_the_desk_moves_what_they_may_read(desk: Desk) -> None:
+    key = desk.offered()
+    for permissions, code in (((), 6), (("read:chat",), 6), (("read:workitem",), 0)):
+        boss = Genesys(desk.gateway.with_token("supervisor", id="b2", permissions=permissions), "b2")
+        answer = boss.do(key, "PlaceInQueue", queueName=desk.shelf)
+        assert refused(answer, code) if code else done(answer), permissions
 
 
 def test_another_tenants_things_are_not_found(desk: Desk) -> None:
@@ -505,7 +584,13 @@ def test_the_document_tells_all_that_an_operation_answers(desk: Desk) -> None:
         for method, operation in item.items()
     }
     assert operations.keys() == {
-        *("post /me", "get /me/interactions", "get /me/interactions/{id}", "post /me/interactions/{id}"),
+        *(
+            "get /me",
+            "post /me",
+            "get /me/interactions",
+            "get /me/interactions/{id}",
+            "post /me/interactions/{id}",
+        ),
         *("get /interactions", "post /interactions", "get /interactions/{id}", "put /interactions/{id}"),
         *("get /me/workbins/{name}", "post /me/workbins/{name}"),
         *("post /notifications", "post /notifications/{kind}"),

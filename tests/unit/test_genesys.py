@@ -27,7 +27,7 @@ EVE = Actor(id="eve", kind="agent", permissions=["monitor_tasks"])
 BOSS = Actor(id="boss", kind="supervisor")
 
 WORK = [
-    *("Complete", "PlaceInQueue", "SingleStepTransfer", "PlaceInWorkbin"),
+    *("Complete", "PlaceInQueue", "Transfer", "SingleStepTransfer", "PlaceInWorkbin"),
     *("UpdateUserData", "AttachUserData", "DeleteUserData", "SetInFocus", "SetComment"),
 ]
 DATA = ["UpdateUserData", "AttachUserData", "DeleteUserData", "SetInFocus", "SetComment"]
@@ -49,11 +49,11 @@ def seen(place: Any, actor: Actor) -> list[str]:
         (["in delivering", "reject"], ANN, []),
         ("handling", ANN, WORK),
         ("handling", BOB, []),
-        ("handling", BOSS, ["PlaceInQueue", "SingleStepTransfer"]),
-        ("parked", ANN, ["PlaceInWorkbin", "PullFromWorkbin"]),
+        ("handling", BOSS, ["PlaceInQueue", "Transfer", "SingleStepTransfer"]),
+        ("parked", ANN, ["PlaceInWorkbin", "PullInteraction"]),
         ("parked", BOB, []),
-        ("parked", EVE, ["PullFromWorkbin"]),
-        ("parked", BOSS, ["PlaceInQueue", "PullFromWorkbin"]),
+        ("parked", EVE, ["PullInteraction"]),
+        ("parked", BOSS, ["PlaceInQueue", "PullInteraction"]),
         ("composing", ANN, ["PlaceInWorkbin", *DATA, "Send", "Cancel"]),
         ("composing", BOB, []),
         (["in handling", "transfer"], ANN, []),
@@ -95,10 +95,9 @@ def test_every_operation_is_a_command_of_the_chart_and_comes_back() -> None:
     machine = CATALOG.machine("interaction")
     assert machine is not None
     assert OPERATIONS.keys() <= machine.chart.commands.keys()
-    assert {name: command_of(operation) for name, operation in OPERATIONS.items()} == {
-        n: n for n in OPERATIONS
-    }
-    assert command_of("Transfer") == "transfer"
+    for command, names in OPERATIONS.items():
+        assert {command_of(name) for name in names} == {command}
+    assert command_of("PullFromWorkbin") == "pull"
     assert command_of("Conference") is None
 
 

@@ -551,3 +551,19 @@ def test_whatever_happens_legs_agents_and_queues_agree(
     desk.run()
     check(desk)
     desk.check_replay()
+
+
+def test_a_channel_that_no_capacity_names_has_one_place_unless_the_agent_is_away() -> None:
+    desk = Desk()
+    fax = {"queue": "q", "channel": "fax", "user_data": {}}
+    desk.send("queue/q", "define")
+    desk.send("agent/ann", "define", {"queues": ["q"], "capacity": {"chat": 20}}, actor=BOSS)
+    desk.send("agent/ann", "online", actor=agent("ann"))
+    desk.send("agent/ann", "ready", {"channels": ["fax"]}, actor=agent("ann"))
+    for key in ("I1", "I2"):
+        desk.send(f"interaction/{key}", "create", fax, actor=BOSS)
+    assert [desk.state(f"interaction/{key}") for key in ("I1", "I2")] == [["delivering"], ["queued"]]
+    desk.send("interaction/I1", "accept", actor=agent("ann"))
+    desk.send("agent/ann", "set_status", {"custom_status": "lunch"}, actor=BOSS)
+    desk.send("interaction/I1", "complete", actor=agent("ann"))
+    assert desk.state("interaction/I2") == ["queued"]

@@ -202,10 +202,21 @@ def test_a_release_of_one_of_two_offers_waits_for_the_other_answer() -> None:
     assert capacity.without_unconfirmed(load, "2026-03-02T10:01:00.000Z") == {}
 
 
+def test_a_channel_that_an_agent_is_ready_on_has_one_place_where_the_capacity_says_nothing_of_it() -> None:
+    ready = ["chat", "fax"]
+    assert capacity.free_places({}, {}, ready, []) == {"chat": 1, "fax": 1}
+    places = capacity.full_capacity({"chat": 0, "mail": 3})
+    assert capacity.free_places(places, {}, ready, ["tax"]) == {"chat": 0, "fax": 1, "mail": 3}
+    held = capacity.booked({}, BOOK | {"channel": "fax"}, NOW)
+    assert capacity.free_places(places, held, ready, [])["fax"] == 0
+    assert capacity.fits_softly({}, {}, ["chat"], [], BOOK)
+    assert not capacity.fits_softly({}, {}, ["chat"], ["chat"], BOOK)
+
+
 def test_soft_is_for_queues_and_hard_for_people() -> None:
     places = capacity.full_capacity({"chat": {"soft": 1, "hard": 2}})
     load = capacity.booked({}, BOOK | {"key": "A"}, NOW)
-    assert capacity.free_places(places, load, []) == {"chat": 0}
+    assert capacity.free_places(places, load, [], []) == {"chat": 0}
     assert not capacity.fits_softly(places, load, [], [], BOOK)
     assert capacity.fits_hard(places, load, BOOK)
     load |= capacity.booked(load, BOOK | {"key": "B"}, NOW)

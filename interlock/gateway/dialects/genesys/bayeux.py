@@ -93,7 +93,9 @@ def subscriptions(message: Mapping[str, Any]) -> list[str] | None:
     """The channels that a message names; None where it names none."""
     named = message.get("subscription")
     channels: list[Any] = named if isinstance(named, list) else [named]
-    if not 1 <= len(channels) <= 100 or not all(isinstance(one, str) and one for one in channels):
+    if not 1 <= len(channels) <= 100 or not all(
+        isinstance(one, str) and 0 < len(one) <= 256 for one in channels
+    ):
         return None
     return channels
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -11,18 +13,30 @@ from fastapi import Depends, Header, Path, Request, Response
 from pydantic import BeforeValidator
 
 from interlock.engine.messages import is_key
+from interlock.engine.tokens import Principal
 from interlock.gateway.answers import answer
-from interlock.gateway.asking import answered
+from interlock.gateway.asking import NotAnswered, answered
 from interlock.gateway.callers import Caller
 from interlock.gateway.deployment import Deployment
-from interlock.gateway.dialects.genesys.errors import invalid, missing, no_permission, refusal
-from interlock.gateway.dialects.genesys.sessions import OpenSessions, Sessions
+from interlock.gateway.dialects.genesys.errors import (
+    REFERENCE,
+    Accepted,
+    invalid,
+    missing,
+    no_permission,
+    refusal,
+)
+from interlock.gateway.dialects.genesys.sessions import REFUSED, OpenSessions, Sessions
 from interlock.gateway.parameters import json_body
 from interlock.gateway.repeats import RepeatableCall, Result, call_id
+from interlock.gateway.tenants import shown_result
 
 Id = Annotated[str, Path(min_length=1), BeforeValidator(unquote)]
 AT_A_DESK = frozenset({"agent", "supervisor", "admin"})
 """Kinds of token that there is a ``/me`` for."""
+
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +51,25 @@ class Call(RepeatableCall):
     sessions: Sessions
 
     async def send(
-        self, machine: str, key: str, name: str, data: Mapping[str, Any] | None = None, *, step: str = ""
+        self,
+        machine: str,
+        key: str,
+        name: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        step: str = "",
+        promised: Mapping[str, Any] = _NOTHING,
     ) -> Result:
-        """The same. Raises GenesysError where it is refused."""
-        result = await RepeatableCall.send(self, machine, key, name, data, step=step)
+        """The same. Raises GenesysError where it is refused, and Accepted, with what is ``promised``, where nobody has
+        answered the call's last command (``step`` is empty) in time."""
+        try:
+            result = await RepeatableCall.send(self, machine, key, name, data, step=step)
+        except NotAnswered:
+            if step:
+                raise  # what would follow has not been sent
+            hear = partial(_tell_refusal, self.sessions, self.principal)
+            self.deployment.commands.when_late(self.command_id, hear)
+            raise Accepted(self.command_id, promised) from None
         if result["error"] is not None:
             raise refusal(result["error"])
         return result
@@ -103,6 +132,19 @@ class Call(RepeatableCall):
         return value
 
 
+def _tell_refusal(sessions: Sessions, principal: Principal, result: Mapping[str, Any]) -> None:
+    """Have a refusal that came after its call was answered told to whoever listens in the principal's name."""
+    found = shown_result(dict(result))
+    if found["error"] is not None:
+        error = refusal(found["error"]).words()
+        sessions.later(sessions.notify(principal, REFUSED, reference=found["id"], error=error))
+
+
+def api_base(request: Request) -> str:
+    """Where the API is, for whoever has sent the request."""
+    return f"{str(request.base_url).rstrip('/')}/genesys/api/v2"
+
+
 async def called(
     request: Request,
     deployment: Deployment,
@@ -114,9 +156,9 @@ async def called(
 ) -> Call:
     """The call of a request. Raises Problem: 401, and what `json_body` raises."""
     command_id = call_id(request, caller, idempotency_key)
+    REFERENCE.set(command_id)
     body = await json_body(request) if request.method in ("POST", "PUT") else {}
-    base = f"{str(request.base_url).rstrip('/')}/genesys/api/v2"
-    return Call(deployment, caller, command_id, body, bool(idempotency_key), base, sessions)
+    return Call(deployment, caller, command_id, body, bool(idempotency_key), api_base(request), sessions)
 
 
 async def called_at_a_desk(call: Annotated[Call, Depends(called)]) -> Call:

@@ -11,6 +11,7 @@ from fastapi import Response
 from interlock.gateway.dialects.genesys.calls import Call
 from interlock.gateway.dialects.genesys.errors import invalid_state, missing, no_permission
 from interlock.gateway.dialects.genesys.finding import check_queue, own, seen
+from interlock.gateway.dialects.genesys.shapes import uri
 from interlock.gateway.reading import Instance
 
 BRING_IN = frozenset({"system", "integration", "supervisor", "admin"})
@@ -24,7 +25,7 @@ async def create(call: Call) -> Response:
     """The answer to Create: the interaction. Raises GenesysError (1, 5, 6, 10)."""
     if not await call.came_before():
         data, name = await _wish(call)
-        await call.send("interaction", interaction_id(call.command_id), name, data)
+        await _send(call, name, data)
     return await _made(call)
 
 
@@ -42,7 +43,7 @@ async def reply(call: Call, parent: Instance) -> Response:
             "parent_id": parent["key"],
             **({"subject": context["subject"]} if context["subject"] else {}),
         }
-        await call.send("interaction", interaction_id(call.command_id), "create", data)
+        await _send(call, "create", data)
     return await _made(call)
 
 
@@ -79,6 +80,11 @@ async def _wish(call: Call) -> tuple[dict[str, Any], str]:
         return {**data, "channel": channel}, "create"
     data.pop("interaction_type", None)
     return data, "create_workitem"
+
+
+async def _send(call: Call, name: str, data: dict[str, Any]) -> None:
+    key = interaction_id(call.command_id)
+    await call.send("interaction", key, name, data, promised={"id": key, "uri": uri(call.base, key)})
 
 
 async def _made(call: Call) -> Response:

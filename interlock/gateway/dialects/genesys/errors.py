@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
+import uuid_utils
 from fastapi import Response
 
 from interlock.gateway.answers import answer, retry_headers
@@ -33,6 +35,10 @@ HTTP_STATUS = {
 _CODES = {400: 10, 401: 20, 403: 5, 404: 6, 405: 3, 409: 2, 413: 10, 415: 10, 422: 10}
 
 
+REFERENCE: ContextVar[str | None] = ContextVar("genesys_reference", default=None)
+"""The ``referenceId`` of the call that is being answered; None before it is known who calls."""
+
+
 class GenesysError(DialectError):
     """Ends a request. ``code``: of the vendor's list; ``status``: its HTTP status where it is not the usual one."""
 
@@ -44,14 +50,31 @@ class GenesysError(DialectError):
         self.status = HTTP_STATUS.get(code, 500) if status is None else status
         self.headers = headers or {}
 
-    def response(self) -> Response:
-        body = {
+    def words(self) -> dict[str, Any]:
+        """The code and the message, under the names of older and newer clients."""
+        return {
             "statusCode": self.code,
             "statusMessage": self.message,
             "status": "error",
             "errorDescription": self.message,
         }
-        return answer(body, self.status, self.headers)
+
+    def response(self) -> Response:
+        reference = REFERENCE.get() or str(uuid_utils.uuid7())
+        return answer({**self.words(), "referenceId": reference}, self.status, self.headers)
+
+
+class Accepted(DialectError):
+    """Ends a request whose command waits for a worker: 202 with the command's id. It is applied once, whatever the
+    client does; what comes of it is told where notifications are."""
+
+    def __init__(self, command_id: str, promised: Mapping[str, Any]) -> None:
+        """``promised``: what the answer says besides."""
+        super().__init__(command_id)
+        self.command_id, self.promised = command_id, promised
+
+    def response(self) -> Response:
+        return answer({"statusCode": OK, "referenceId": self.command_id, **self.promised}, 202)
 
 
 def envelope(problem: Problem) -> Response:

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from interlock.engine.listing import MAX_OFFSET
-from interlock.gateway.answers import answer
-from interlock.gateway.dialects.genesys.calls import Call, Called, CalledAtADesk, Id
+from interlock.gateway.dialects.genesys.calls import AT_A_DESK, Call, Called, CalledAtADesk, Id
 from interlock.gateway.dialects.genesys.creating import BRING_IN, create
 from interlock.gateway.dialects.genesys.errors import invalid, missing, no_permission, not_found
 from interlock.gateway.dialects.genesys.finding import (
     MAX_SHOWN,
+    active,
     has_leg,
     in_hand,
     own,
@@ -21,6 +21,7 @@ from interlock.gateway.dialects.genesys.finding import (
 )
 from interlock.gateway.dialects.genesys.shapes import uri
 from interlock.gateway.dialects.genesys.words import (
+    ACCEPTED,
     EVERY_ERROR,
     NAME,
     OBJECT,
@@ -30,12 +31,10 @@ from interlock.gateway.dialects.genesys.words import (
     operation,
     takes,
 )
-from interlock.gateway.permissions import readable_sources
-from interlock.gateway.reading import listed
+from interlock.gateway.permissions import reads_something
 
 router = APIRouter()
 
-_ACTIVE = ("queued", "routing", "delivering", "handling", "composing", "parked")
 _ONE: dict[int | str, dict[str, Any]] = {
     200: {"model": GenesysInteraction, "description": "The interaction."},
     **EVERY_ERROR,
@@ -50,7 +49,10 @@ Fields = Annotated[str | None, Query(description="`*`: whole interactions, and n
 @router.get("/me/interactions", response_model=None, responses=_LIST)
 async def list_own_interactions(call: CalledAtADesk, fields: Fields = None) -> Response:
     """What is offered to the caller and what they work on."""
-    return await _listed(call, await in_hand(call), fields)
+    keys = await in_hand(call)
+    if fields:
+        return call.done(totalCount=len(keys), interactions=await seen(call, keys))
+    return call.done(totalCount=len(keys), uris=[uri(call.base, key) for key in keys])
 
 
 @router.get("/me/interactions/{id}", response_model=None, responses=_ONE)
@@ -69,22 +71,13 @@ async def list_interactions(
     offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_SHOWN)] = 100,
 ) -> Response:
-    """All active interactions on channels that the caller may read; with `fields=*` without `uris`."""
-    sources = readable_sources(call.principal)
-    if sources == []:
+    """All active interactions that the caller sees: those on channels that they may read, and their own. Without
+    `fields` both `uris` and `interactions`, with `fields=*` the interactions alone."""
+    if call.principal.kind not in AT_A_DESK and not reads_something(call.principal):
         raise no_permission("Reading needs the permission read:CHANNEL, or read:* for all.")
-    found = await listed(
-        call.deployment,
-        call.principal,
-        "interaction",
-        states=_ACTIVE,
-        sort=["created_at"],
-        offset=offset,
-        limit=limit,
-        sources=sources,
-    )
-    keys = [one["key"] for one in found.instances]
-    return await _listed(call, keys, fields, found.total)
+    keys, total = await active(call, offset, limit)
+    both = {} if fields else {"uris": [uri(call.base, key) for key in keys]}
+    return call.done(totalCount=total, **both, interactions=await seen(call, keys))
 
 
 @router.get("/interactions/{id}", response_model=None, responses=_ONE)
@@ -97,7 +90,7 @@ async def read_interaction(call: Called, id: Id) -> Response:
 @router.put(
     "/interactions/{id}",
     response_model=None,
-    responses=_ONE,
+    responses={**_ONE, **ACCEPTED},
     openapi_extra=takes(
         {"type": "object", "properties": {"userData": OBJECT}, "required": ["userData"]},
         {
@@ -120,13 +113,13 @@ async def update_interaction(call: CalledAtADesk, id: Id) -> Response:
             await call.send("interaction", id, "update_user_data", {"user_data": user_data})
         else:
             await call.send("interaction", id, "set_comment", {"comment": comment})
-    return await _one(call, id, referenceId=call.command_id)
+    return await _one(call, id)
 
 
 @router.post(
     "/interactions",
     response_model=None,
-    responses=_ONE,
+    responses={**_ONE, **ACCEPTED},
     openapi_extra=takes(
         operation(
             "Create",
@@ -151,15 +144,6 @@ async def create_interaction(call: Called) -> Response:
     return await create(call)
 
 
-async def _one(call: Call, key: str, **more: Any) -> Response:
+async def _one(call: Call, key: str) -> Response:
     (shown,) = await seen(call, [key])
-    return answer({"statusCode": 0, **more, **shown})
-
-
-async def _listed(call: Call, keys: list[str], fields: str | None, total: int | None = None) -> Response:
-    told: dict[str, Any] = {"statusCode": 0, "totalCount": len(keys) if total is None else total}
-    if fields:
-        told["interactions"] = await seen(call, keys)
-    else:
-        told["uris"] = [uri(call.base, key) for key in keys]
-    return answer(told)
+    return call.done(**shown)

@@ -1,4 +1,4 @@
-"""What an agent is told of: every change of an interaction on which they have a leg, as long as they have it."""
+"""What an agent is told of: every change of an interaction on which they have a leg, and how."""
 
 from __future__ import annotations
 
@@ -13,43 +13,53 @@ from interlock.engine.decision import capabilities
 from interlock.engine.messages import Actor
 from interlock.engine.tenancy import split
 from interlock.engine.tokens import Principal
-from interlock.gateway.deployment import ServedDeployment
-from interlock.gateway.dialects.genesys.sessions import Session
+from interlock.gateway.dialects.genesys.finding import View, parked, seen
+from interlock.gateway.dialects.genesys.sessions import NOTICE, REFUSED
 from interlock.gateway.dialects.genesys.shapes import interaction
-from interlock.gateway.feed import TooSlow
-from interlock.gateway.reading import compiled, listed, shown, stored
+from interlock.gateway.reading import compiled, shown, stored
 
 _ENDED = frozenset({"completed", "revoked", "rescinded", "sent", "canceled"})
 _FINAL = frozenset({"stopped", "sent", "canceled"})
-_WAIT_SECONDS = 5.0
-_MOST_KNOWN = 500
 
 
-async def listen(deployment: ServedDeployment, base: str, session: Session) -> None:
-    """Tell the session of what happens, until it is over."""
-    agent = session.principal.id
-    async with deployment.feed.listen(_concerns(session.principal)) as listening:
-        known = await _known(deployment, session.principal)
-        session.hears.set()
-        while not session.is_over:
-            try:
-                one = await listening.following(_WAIT_SECONDS)
-            except TooSlow:
-                return  # the client begins again
-            if one is None:
-                continue
-            event = one.event
-            _, key = split(event["subject"])
-            data = event["data"]
-            if data["context"]["legs"][agent] in _ENDED:
-                if key not in known and (data.get("actor") or {}).get("id") != agent:
-                    continue  # their part was over before
-                known.discard(key)
-            else:
-                known.add(key)
-            told = await run_in_threadpool(_told, deployment, session.principal, base, key, event)
-            if told is not None:
-                session.tell(told)
+def concerns(principal: Principal) -> Callable[[Mapping[str, Any]], bool]:
+    """Which events and notices the principal hears of: notices to them, and steps of an interaction on which they have
+    a leg, as long as they have it. What ended their leg is the last, but for what they do themselves."""
+
+    def concerns_them(event: Mapping[str, Any]) -> bool:
+        tenant, key = split(event["subject"])
+        data = event.get("data")
+        if tenant != principal.tenant or not isinstance(data, dict):
+            return False
+        if event["type"].startswith(NOTICE):
+            return (key, data.get("kind")) == (principal.id, principal.kind)
+        return event["type"].startswith("interaction.") and _has_part(principal.id, data)
+
+    return concerns_them
+
+
+def _has_part(agent: str, data: Mapping[str, Any]) -> bool:
+    context = data.get("context")
+    legs = context.get("legs") if isinstance(context, dict) else None
+    if not isinstance(legs, dict) or agent not in legs:
+        return False
+    if legs[agent] not in _ENDED or (data.get("actor") or {}).get("id") == agent:
+        return True
+    before = data["changed"].get("legs", {"from": legs})["from"] or {}
+    return bool(before.get(agent) != legs[agent])
+
+
+async def told(view: View, event: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The ``data`` of the notification of an event, or a notice, that concerns whom ``view`` is for; None where there
+    is nothing to tell any more."""
+    what = event["type"].removeprefix(NOTICE)
+    if what == event["type"]:
+        return await run_in_threadpool(_told, view, split(event["subject"])[1], event)
+    notice = event["data"]
+    if what == REFUSED:
+        return {"messageType": "ErrorMessage", **notice["error"], "referenceId": notice["reference"]}
+    interactions = await seen(view, await parked(view, notice["workbin"]))
+    return workbin_content(notice["workbin"], interactions, notice["reference"])
 
 
 def notification(
@@ -78,33 +88,9 @@ def workbin_content(workbin: str, interactions: list[dict[str, Any]], reference:
     }
 
 
-def _concerns(principal: Principal) -> Callable[[Mapping[str, Any]], bool]:
-    def concerns(event: Mapping[str, Any]) -> bool:
-        if not event["type"].startswith("interaction.") or split(event["subject"])[0] != principal.tenant:
-            return False
-        data = event.get("data")
-        context = data.get("context") if isinstance(data, dict) else None
-        legs = context.get("legs") if isinstance(context, dict) else None
-        return isinstance(legs, dict) and principal.id in legs
-
-    return concerns
-
-
-async def _known(deployment: ServedDeployment, principal: Principal) -> set[str]:
-    """What they have a leg on that has not ended."""
-    found: set[str] = set()
-    for place in ("invited", "owner"):
-        page = await listed(
-            deployment, principal, "interaction", where={place: principal.id}, limit=_MOST_KNOWN
-        )
-        found |= {one["key"] for one in page.instances}
-    return found
-
-
-def _told(
-    deployment: ServedDeployment, principal: Principal, base: str, key: str, event: Mapping[str, Any]
-) -> dict[str, Any] | None:
+def _told(view: View, key: str, event: Mapping[str, Any]) -> dict[str, Any] | None:
     """The notification of an event, as things stood after it. Blocks."""
+    deployment, principal = view.deployment, view.principal
     snapshot = stored(deployment, principal, "interaction", key)
     if snapshot is None:
         return None
@@ -120,7 +106,7 @@ def _told(
             done=data["to"][0] in _FINAL,
         )
     can = capabilities(machine, snapshot, Actor(**principal.actor()), datetime.now(UTC))
-    seen = interaction(shown(deployment, snapshot), base, principal.id, can)
+    as_seen = interaction(shown(deployment, snapshot), view.base, principal.id, can)
     command = data.get("command") or {}
     reference = command.get("id")
-    return notification(seen, event["type"], reference if isinstance(reference, str) else None)
+    return notification(as_seen, event["type"], reference if isinstance(reference, str) else None)

@@ -13,7 +13,7 @@ from interlock.gateway.dialects.genesys.creating import reply
 from interlock.gateway.dialects.genesys.errors import invalid, missing
 from interlock.gateway.dialects.genesys.finding import check_queue, check_ready, check_workbin, own
 from interlock.gateway.dialects.genesys.words import (
-    EVERY_ERROR,
+    DONE,
     FLAG,
     NAME,
     OBJECT,
@@ -44,7 +44,9 @@ _SHOWN_STATUS: Mapping[str, str | int] = MappingProxyType(
 _TARGET = {"type": "string", "pattern": "/(users|queues)/[A-Za-z0-9_.-]+/?$"}
 _DATA_OPERATIONS = ("UpdateUserData", "AttachUserData", "DeleteUserData")
 _BODY = takes(
-    operation("Accept", "Reject", "Cancel", "Send", "PullFromWorkbin", "Reply", "ReplyAll"),
+    operation(
+        "Accept", "Reject", "Cancel", "Send", "PullInteraction", "PullFromWorkbin", "Reply", "ReplyAll"
+    ),
     operation("Complete", optional={"queueName": NAME}),
     operation("PlaceInQueue", needed={"queueName": NAME}),
     operation(*_DATA_OPERATIONS, needed={"userData": OBJECT}),
@@ -62,8 +64,8 @@ _BODY = takes(
     "/me/interactions/{id}",
     response_model=None,
     responses={
+        **DONE,
         200: {"model": GenesysDone | GenesysWorkbin | GenesysInteraction, "description": "Done."},
-        **EVERY_ERROR,
     },
     openapi_extra=_BODY,
 )
@@ -76,11 +78,12 @@ async def operate_interaction(call: CalledAtADesk, id: Id) -> Response:
     command = command_of(name)
     if command is None:
         raise invalid("There is no operation of this operationName. Correct it.")
+    shown = {"status": _SHOWN_STATUS[command]} if command in _SHOWN_STATUS else {}
     if not await call.came_before():
         found = await own(call, id)
         taken = _TAKEN.get(command)
-        await call.send("interaction", id, command, await taken(call, found) if taken else None)
-    shown = {"status": _SHOWN_STATUS[command]} if command in _SHOWN_STATUS else {}
+        data = await taken(call, found) if taken else None
+        await call.send("interaction", id, command, data, promised=shown)
     return call.done(**shown)
 
 

@@ -46,17 +46,56 @@ class GenesysInteractionFields(Shown):
 
 class GenesysStatus(Shown):
     statusCode: Literal[0]
+    referenceId: str = Field(description="Id of the call; notifications that come of it name it.")
 
 
 class GenesysDone(GenesysStatus):
-    referenceId: str = Field(description="Id of the command; notifications that come of it name it.")
     status: Literal["ok", 0] | None = Field(
         default=None, description="`ok` or 0, where the vendor's page shows it."
     )
 
 
+class GenesysAccepted(GenesysDone):
+    id: str | None = Field(default=None, description="Of the interaction that will be made.")
+    uri: str | None = None
+
+
 class GenesysInteraction(GenesysStatus, GenesysInteractionFields):
-    referenceId: str | None = None
+    """One, at the top level."""
+
+
+class GenesysUser(Shown):
+    id: str
+    userName: str
+    displayName: str | None = None
+    roles: list[str] = Field(description="`ROLE_AGENT`, `ROLE_SUPERVISOR` or `ROLE_ADMIN`.")
+    skills: list[str]
+    enabled: bool
+    uri: str
+    path: str
+
+
+class GenesysSession(Shown):
+    active: bool
+    since: Time | None = None
+
+
+class GenesysUserState(Shown):
+    state: str = Field(description="`Ready` or `NotReady`.")
+
+
+class GenesysChannel(Shown):
+    channel: str
+    userState: GenesysUserState
+
+
+class GenesysMe(GenesysStatus):
+    user: GenesysUser
+    state: str = Field(
+        description="`LoggedOut`; in a session `Ready`, where there is a channel, or `NotReady`."
+    )
+    session: GenesysSession
+    channels: list[GenesysChannel] = Field(description="On which they have a capacity, or are ready.")
 
 
 class GenesysInteractions(GenesysStatus):
@@ -75,6 +114,7 @@ class GenesysFailure(Shown):
 
     statusCode: int = Field(gt=0)
     statusMessage: str
+    referenceId: str
     status: Literal["error"]
     errorDescription: str = Field(description="The `statusMessage`, for clients of the older operations.")
 
@@ -97,6 +137,18 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 EVERY_ERROR = errors(400, 401, 403, 404, 409, 413, 429, 500, 503)
+ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": GenesysAccepted,
+        "description": "No worker has answered yet. It will be done once; do not send it again.",
+    }
+}
+DONE: dict[int | str, dict[str, Any]] = {
+    200: {"model": GenesysDone, "description": "Done."},
+    **ACCEPTED,
+    **EVERY_ERROR,
+}
+"""What an operation answers."""
 
 
 def operation(

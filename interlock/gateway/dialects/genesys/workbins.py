@@ -7,8 +7,9 @@ from fastapi import APIRouter, Response
 from interlock.gateway.dialects.genesys.calls import Call, CalledAtADesk, Id
 from interlock.gateway.dialects.genesys.errors import invalid, invalid_state
 from interlock.gateway.dialects.genesys.finding import check_workbin, own, parked, seen
-from interlock.gateway.dialects.genesys.notifying import workbin_content
+from interlock.gateway.dialects.genesys.sessions import WORKBIN_CONTENT
 from interlock.gateway.dialects.genesys.words import (
+    DONE,
     EVERY_ERROR,
     NAME,
     GenesysDone,
@@ -33,7 +34,7 @@ async def read_workbin(call: CalledAtADesk, name: Id) -> Response:
 @router.post(
     "/me/workbins/{name}",
     response_model=None,
-    responses={200: {"model": GenesysDone | GenesysWorkbin, "description": "Done."}, **EVERY_ERROR},
+    responses={**DONE, 200: {"model": GenesysDone | GenesysWorkbin, "description": "Done."}},
     openapi_extra=takes(operation("PullInteraction", needed={"id": NAME}), operation("GetWorkbinContent")),
 )
 async def operate_workbin(call: CalledAtADesk, name: Id) -> Response:
@@ -51,7 +52,7 @@ async def content(call: Call, workbin: str) -> Response:
     """The answer to GetWorkbinContent, which whoever listens is told too. Raises GenesysError (6)."""
     await check_workbin(call, workbin)
     interactions = await seen(call, await parked(call, workbin))
-    call.sessions.tell(call.principal, workbin_content(workbin, interactions, call.command_id))
+    await call.sessions.notify(call.principal, WORKBIN_CONTENT, workbin=workbin, reference=call.command_id)
     return call.done(status="ok", workbin=workbin, interactions=interactions)
 
 
