@@ -68,8 +68,8 @@ def furnish(gateway: Gateway) -> Desk:
     made("PUT", "/interlock/v1/queues/own", {})
     made("PUT", "/interlock/v1/workbins/own", {"description": canary})
     made("PUT", "/interlock/v1/agents/own", {"name": canary, "queues": ["own"]})
-    said = urlencode({"source_id": "mail", "author_id": "cid", "body": canary})
-    content = made("POST", f"/engage/1.0/contents?{said}")["id"]
+    asked = urlencode({"source_id": "mail", "author_id": "cid", "body": canary})
+    content = made("POST", f"/engage/1.0/contents?{asked}")["id"]
     intervention = made("POST", f"/engage/1.0/interventions?content_id={content}")["id"]
     word = urlencode({"intervention_id": intervention, "body": canary})
     comment = made("POST", f"/engage/1.0/intervention_comments?{word}")["id"]
@@ -78,6 +78,8 @@ def furnish(gateway: Gateway) -> Desk:
     member = {"name": "desk", "integrationType": "zd:agentWorkspace", "deliverStandbyEvents": False}
     integration = made("POST", f"{app}/switchboards/{board}/switchboardIntegrations", member)
     talk = made("POST", f"{app}/conversations", {"type": "sdkGroup", "displayName": canary})
+    said = {"author": {"type": "business"}, "content": {"type": "text", "text": canary}}
+    message = made("POST", f"{app}/conversations/{talk['conversation']['id']}/messages", said)["messages"][0]
     user = made("POST", f"{app}/users", {"externalId": "own", "profile": {"givenName": canary}})
     create = {"operationName": "Create", "channel": "chat", "queueName": "own", "userData": {"word": canary}}
     interaction = made("POST", "/genesys/api/v2/interactions", create)["id"]
@@ -96,6 +98,7 @@ def furnish(gateway: Gateway) -> Desk:
         "content_id": content,
         "appId": tenant,
         "conversationId": talk["conversation"]["id"],
+        "messageId": message["id"],
         "switchboardId": board,
         "switchboardIntegrationId": next(iter(integration.values()))["id"],
         "userIdOrExternalId": user["user"]["id"],

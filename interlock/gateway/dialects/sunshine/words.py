@@ -133,6 +133,8 @@ class SunshineParticipant(_Camel):
     id: str
     userId: str
     userExternalId: str | None = None
+    unreadCount: int
+    lastRead: str | None = None
 
 
 class SunshineParticipantOne(BaseModel):
