@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 from fastapi import Request
 
-from interlock.gateway.dialects.sunshine.errors import bad_request
+from interlock.gateway.dialects.sunshine.errors import CODES, SunshineError, bad_request
 from interlock.gateway.parameters import json_body
 from interlock.statecharts.functions import metadata_bytes
 
@@ -22,6 +22,7 @@ _ID: Schema = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": PR
 _EXTERNAL_ID: Schema = {"type": "string", "minLength": 1, "maxLength": 1024}
 _HUNDRED: Schema = {"type": "string", "minLength": 1, "maxLength": 100}
 _URL: Schema = {"type": "string", "minLength": 1, "maxLength": 2048}
+_MAX_BODY_BYTES = 100_000
 _MAX_METADATA_BYTES = 4096
 _METADATA: Schema = {
     "type": "object",
@@ -190,10 +191,12 @@ def takes(schema: Schema, *, required: bool = True) -> dict[str, Any]:
 
 
 def taken(schema: Schema) -> Callable[[Request], Any]:
-    """A dependency: the body, where it fits the schema. Raises SunshineError (400), and Problem as `json_body`."""
+    """A dependency: the body, where it fits the schema. Raises SunshineError (400, 413), and Problem as `json_body`."""
     validator = jsonschema_rs.validator_for(schema, mask=_MASK, validate_formats=True)
 
     async def read(request: Request) -> dict[str, Any]:
+        if len(await request.body()) > _MAX_BODY_BYTES:
+            raise SunshineError(413, CODES[413], "The body is over 100 kB. Send less.")
         body = await json_body(request)
         titles = []
         for problem in validator.iter_errors(body):
