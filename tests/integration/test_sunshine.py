@@ -478,7 +478,7 @@ def test_a_message_that_cannot_be_posted(app: App, body: Any) -> None:
     refused(app.call("POST", f"/conversations/{app.begun()}/messages", body), 400, "bad_request")
 
 
-def test_a_message_that_is_refused_does_nothing(app: App) -> None:
+def test_a_message_with_too_large_metadata_does_nothing(app: App) -> None:
     key, person = app.begun(), f"cust-{token_hex(4)}"
     app.call("POST", f"/conversations/{key}/releaseControl")
     author = {"type": "user", "userExternalId": person}
@@ -492,13 +492,14 @@ def test_nobody_else_speaks_in_a_personal_conversation(app: App) -> None:
     people = [f"cust-{token_hex(4)}" for _ in range(2)]
     key = app.begun(type="personal", participants=[{"userExternalId": people[0]}])
     refused(app.says(key, people[1]), 400, "bad_request")
-    made(app.call("POST", "/users", {"externalId": people[1], "signedUpAt": "2026-01-01T00:00:00.000Z"}))
     refused(app.call("POST", f"/conversations/{key}/join", {"userExternalId": people[1]}), 400, "bad_request")
     assert app.call("GET", f"/conversations/{key}/messages").body["messages"] == []
 
 
 def test_a_user_signs_up_at_a_time(app: App) -> None:
-    refused(app.call("POST", "/users", {"externalId": "late", "signedUpAt": "yesterday"}), 400, "bad_request")
+    person = {"externalId": f"cust-{token_hex(4)}"}
+    refused(app.call("POST", "/users", {**person, "signedUpAt": "yesterday"}), 400, "bad_request")
+    made(app.call("POST", "/users", {**person, "signedUpAt": "2026-01-01T00:00:00.000Z"}))
 
 
 def test_a_business_message_gives_control_to_nobody(app: App) -> None:
@@ -544,6 +545,24 @@ def test_the_desk_hears_customers_where_it_is_on_board(gateway: Gateway) -> None
     assert app.call("DELETE", f"/conversations/{key}").status == 200
     wait_until(lambda: seen(app, "ticket", f"{key}/1")["state"] == ["closed"])
     assert seen(app, "conversation", apart) == seen(app, "thread", apart) == {}
+
+
+def test_a_call_that_is_repeated_is_answered_as_the_first_time(app: App) -> None:
+    key, name = app.begun(), {"idempotency_key": token_hex(8)}
+
+    def say(text: str) -> Answer:
+        body = {"author": {"type": "business"}, "content": {"type": "text", "text": text}}
+        path = f"{BASE}/{app.id}/conversations/{key}/messages"
+        return app.admin.send("POST", path, orjson.dumps(body), **name)
+
+    first = made(say("Good day"))["messages"][0]
+    app.call("POST", f"/conversations/{key}/passControl", {"switchboardIntegration": "hub"})
+    assert made(say("Good day"))["messages"][0] == first, "although another one is in control"
+    refused(say("Good bye"), 400, "bad_request")
+    for path in (f"/conversations/{key}/messages/{first['id']}", f"/conversations/{key}"):
+        answers = [app.admin.send("DELETE", f"{BASE}/{app.id}{path}", **name) for _ in range(2)]
+        assert [(answer.status, answer.body) for answer in answers] == [(200, {})] * 2
+        assert app.call("DELETE", path).status == 404
 
 
 # Who calls

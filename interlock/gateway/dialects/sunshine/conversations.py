@@ -17,7 +17,7 @@ from interlock.gateway.dialects.sunshine.bodies import (
     takes,
 )
 from interlock.gateway.dialects.sunshine.calls import Call, Called
-from interlock.gateway.dialects.sunshine.errors import bad_request, missing
+from interlock.gateway.dialects.sunshine.errors import bad_request, refusal
 from interlock.gateway.dialects.sunshine.finding import (
     Conversation,
     board_data,
@@ -117,12 +117,13 @@ async def update_conversation(
 @router.delete("/{conversationId}", response_model=None, responses=answers(SunshineDone))
 async def delete_conversation(call: Called, key: ConversationId) -> Response:
     """The conversation and all that was said in it are gone. A user's default conversation is not deleted (400)."""
-    found = await known_conversation(call, key)
-    if not found.is_deleted:
-        await call.do("switchboard", key, "delete")
-    await delete_messages(call, key)  # also what a call that broke off has left
-    if found.is_deleted:
-        raise missing("conversation")
+    await known_conversation(call, key)
+    result = await call.send("switchboard", key, "delete")
+    error = result["error"]
+    if error is None or error["code"] == "conversation_not_found":
+        await delete_messages(call, key)  # of a deleted one, what a call that broke off has left
+    if error is not None:
+        raise refusal(result)
     return answer({})
 
 

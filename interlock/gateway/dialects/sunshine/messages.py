@@ -12,12 +12,13 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BeforeValidator
 
+from interlock.engine.errors import ErrorClass
 from interlock.engine.profiles.sunshine_resources import filled
 from interlock.gateway.answers import answer
 from interlock.gateway.dialects.sunshine import shapes
 from interlock.gateway.dialects.sunshine.bodies import MESSAGE, taken, takes
 from interlock.gateway.dialects.sunshine.calls import Call, Called
-from interlock.gateway.dialects.sunshine.errors import missing
+from interlock.gateway.dialects.sunshine.errors import missing, refusal
 from interlock.gateway.dialects.sunshine.finding import (
     STANDING,
     Conversation,
@@ -30,7 +31,7 @@ from interlock.gateway.dialects.sunshine.finding import (
 )
 from interlock.gateway.dialects.sunshine.paging import PAGE, stretch
 from interlock.gateway.dialects.sunshine.words import ConversationId, SunshineDone, SunshineMessages, answers
-from interlock.gateway.reading import read
+from interlock.gateway.reading import Instance, read
 from interlock.statecharts.functions import find_integration
 
 _DESK = "interlock-desk"
@@ -38,6 +39,7 @@ _DESK = "interlock-desk"
 _SOURCE = "sunshine"
 """The source of what comes in here: agents need `read:sunshine` for it."""
 
+_SAID = ("author", "content", "metadata")
 _AT_ONCE = 100
 """Messages that are deleted at once, where all are."""
 MessageId = Annotated[str, Path(alias="messageId", min_length=1), BeforeValidator(unquote)]
@@ -67,10 +69,7 @@ async def post_message(
     data: dict[str, Any] = {"conversation": key, "author": author, "content": body["content"]}
     data |= {"metadata": body.get("metadata", {}), "source": _source(call)}
     data["shown_conversation"] = shapes.truncated_conversation(found.instance, found.integrations)
-    await call.do("message", made, "post", data)
-    posted = await read(call.deployment, call.principal, "message", made)
-    assert posted is not None, "instances are never deleted"
-    return answer({"messages": [shapes.message(posted)]}, 201)
+    return answer({"messages": [shapes.message(await _posted(call, made, data))]}, 201)
 
 
 @router.get(
@@ -97,9 +96,9 @@ async def delete_message(call: Called, key: ConversationId, message: MessageId) 
     """One message is gone."""
     await conversation(call, key)
     found = await read(call.deployment, call.principal, "message", message) if is_id(message) else None
-    if found is None or found["state"] != STANDING or found["context"]["conversation"] != key:
+    if found is None or found["context"]["conversation"] != key:
         raise missing("message")
-    await _delete(call, message)
+    await call.do("message", message, "delete", known={"settled": (404, "message_not_found")})
     return answer({})
 
 
@@ -109,11 +108,22 @@ async def delete_messages(call: Call, conversation: str) -> None:
         found = await last_messages(call, conversation, _AT_ONCE)
         if not found:
             return
-        await asyncio.gather(*(_delete(call, each["key"]) for each in found))
+        keys = [each["key"] for each in found]
+        await asyncio.gather(
+            *(call.do("message", each, "delete", step=f".delete.{each}", done="settled") for each in keys)
+        )
 
 
-async def _delete(call: Call, message: str) -> None:
-    await call.do("message", message, "delete", step=f".delete.{message}", done="settled")
+async def _posted(call: Call, key: str, data: dict[str, Any]) -> Instance:
+    """The message, now said or by the same call before: what its conversation shows may have changed meanwhile."""
+    result = await call.send("message", key, "post", data)
+    found = await read(call.deployment, call.principal, "message", key)
+    if result["error"] is not None:
+        same = found is not None and all(found["context"][name] == data[name] for name in _SAID)
+        if not same or result["error"]["class"] != ErrorClass.ID_REUSED:
+            raise refusal(result)
+    assert found is not None, "instances are never deleted"
+    return found
 
 
 async def _user_speaks(
