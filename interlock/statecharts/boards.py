@@ -55,6 +55,12 @@ def has_name(integrations: Board, name: str | None, but: str | None = None) -> b
     return name is not None and any(each.get("name") == name and each["id"] != but for each in integrations)
 
 
+def with_last_read(last_read: Mapping[str, str], user: str, at: str | None) -> dict[str, str]:
+    """When each user has read a conversation last, with this one at ``at`` (RFC 3339); None takes him away."""
+    others = {each: time for each, time in last_read.items() if each != user}
+    return others if at is None else {**others, user: at}
+
+
 def _said(integration: Mapping[str, Any]) -> dict[str, Any]:
     return {name: integration[name] for name in _FIELDS if integration.get(name) is not None}
 
@@ -62,7 +68,7 @@ def _said(integration: Mapping[str, Any]) -> dict[str, Any]:
 BOARDS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         function.__name__: function
-        for function in (default_for, with_integration, changed_integration, has_name)
+        for function in (default_for, with_integration, changed_integration, has_name, with_last_read)
     }
 )
 """What the charts of boards and switchboards call."""

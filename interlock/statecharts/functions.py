@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from interlock.engine.profiles.sunshine_resources import CUSTOM
 from interlock.statecharts.boards import BOARDS
 from interlock.statecharts.calendars import functions_of, shipped_calendars
 from interlock.statecharts.capacity import CAPACITY
@@ -25,9 +26,6 @@ SHOWN_METADATA = ("ccr", "roomId", "roomName", "orderId", "agentAccesses")
 """Keys of a ticket's metadata that anyone may see: the agent's and the room's tokens are not among them."""
 AGENT_METADATA = ("agentJwt", "roomSubscriptionToken")
 """Keys that only agents see besides, and no event and no log."""
-
-CUSTOM = "custom"
-"""The type of a switchboard integration that is a program of the app's own."""
 
 
 def _has(right: str, permissions: list[str], source: str) -> bool:

@@ -119,6 +119,40 @@ def test_a_private_key_is_shown_in_no_challenge(interlock: Interlock, receiver: 
     interlock("webhook", "remove", added["id"])
 
 
+def test_a_sunshine_receiver_hears_what_a_pass_failed_of(
+    deployment: Deployment, interlock: Interlock, receiver: Receiver
+) -> None:
+    wanted = ("--profile", "sunshine", "--events", "switchboard.control_pass_failed")
+    added = orjson.loads(interlock("webhook", "add", receiver.url, *wanted, "--json")[1])
+    key = uuid.uuid4().hex
+    bot = {"id": "B-1", "name": "bot", "integration_id": "I-1"}
+    hub = {"id": "B-2", "name": "hub", "integration_id": "I-2"}
+    board = {"integrations": [bot, hub], "default_integration": "B-1"}
+    ambiguous = {"switchboard_integration": "custom", "metadata": {"first_message_id": "m-1"}}
+    with deployment.client() as client:
+        for name, data in (("create", board), ("pass_control", ambiguous)):
+            command = {"machine": "switchboard", "key": key, "name": name, "data": data}
+            command["actor"] = {"id": "I-1", "kind": "integration"}
+            client.xadd("interlock:commands", {"command": orjson.dumps(command)})
+    delivery = receiver.arrived.get(timeout=SECONDS)
+    assert delivery.headers["x-api-key"] == added["secret"]
+    told = orjson.loads(delivery.body)
+    [event] = told.pop("events")
+    assert told == {"app": {"id": "default"}, "webhook": {"id": added["id"], "version": "v2"}}
+    assert set(event) == {"id", "type", "createdAt", "payload"}
+    assert event["type"] == "switchboard:passControl:failure"
+    active = {"id": "B-1", "name": "bot", "integrationId": "I-1", "integrationType": "custom"}
+    assert event["payload"] == {
+        "conversation": {"id": key, "type": "sdkGroup", "activeSwitchboardIntegration": active},
+        "metadata": {"first_message_id": "m-1"},
+        "error": {
+            "code": "switchboard_invalid_target",
+            "message": "No integration on the board is meant by this.",
+        },
+    }
+    interlock("webhook", "remove", added["id"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import uvicorn
 from starlette.types import ASGIApp
 
 from interlock.engine.settings import Settings
@@ -32,6 +34,19 @@ def in_gateway(
             await deployment.close()
 
     return asyncio.run(run())
+
+
+@asynccontextmanager
+async def over_http(app: ASGIApp) -> AsyncIterator[str]:
+    """Where ``app`` is served meanwhile, for clients that come over the network. They run in threads."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
+        serving = asyncio.create_task(server.serve([listening]))
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving
 
 
 async def send(app: ASGIApp, method: str, target: str, body: bytes = b"", **headers: str) -> Answer:

@@ -78,6 +78,10 @@ def furnish(gateway: Gateway, word: str = "own") -> Desk:
     member = {"name": "desk", "integrationType": "zd:agentWorkspace", "deliverStandbyEvents": False}
     integration = made("POST", f"{app}/switchboards/{board}/switchboardIntegrations", member)
     talk = made("POST", f"{app}/conversations", {"type": "sdkGroup", "displayName": canary})
+    spoken = {"author": {"type": "business"}, "content": {"type": "text", "text": canary}}
+    message = made("POST", f"{app}/conversations/{talk['conversation']['id']}/messages", spoken)["messages"][
+        0
+    ]
     user = made("POST", f"{app}/users", {"externalId": word, "profile": {"givenName": canary}})
     create = {"operationName": "Create", "channel": "chat", "queueName": word, "userData": {"word": canary}}
     interaction = made("POST", "/genesys/api/v2/interactions", create)["id"]
@@ -96,6 +100,7 @@ def furnish(gateway: Gateway, word: str = "own") -> Desk:
         "content_id": content,
         "appId": tenant,
         "conversationId": talk["conversation"]["id"],
+        "messageId": message["id"],
         "switchboardId": board,
         "switchboardIntegrationId": next(iter(integration.values()))["id"],
         "userIdOrExternalId": user["user"]["id"],

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
+from urllib.parse import quote
 
+import jwt
 import orjson
 import pytest
+import redis
+from starlette.types import ASGIApp
 
 from interlock.engine import tokens
+from interlock.gateway import asking
+from interlock.gateway.deployment import ServedDeployment
+from tests.integration.asgi import in_gateway, over_http
 from tests.integration.gateway_setup import KEYS, Gateway
-from tests.integration.http_client import Answer, Client, basic
+from tests.integration.http_client import Answer, Client, basic, environment, wait_until
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -42,11 +51,9 @@ class App:
     def by(self, name: str) -> Client:
         return Client(self.url, self.keys[name]["token"])
 
-    def api(self, name: str) -> vendor.ApiClient:
-        configuration = vendor.Configuration(host=f"{self.url}/sunshine")
-        configuration.username = self.keys[name]["key_id"]
-        configuration.password = self.keys[name]["secret"]
-        return vendor.ApiClient(configuration)
+    def api(self, name: str, url: str | None = None) -> vendor.ApiClient:
+        keys = self.keys[name]
+        return api_of(url or self.url, username=keys["key_id"], password=keys["secret"])
 
     def begun(self, **body: Any) -> str:
         answer = self.call("POST", "/conversations", {"type": "sdkGroup", **body})
@@ -71,6 +78,12 @@ class App:
         )
 
 
+def api_of(url: str, **credentials: str) -> vendor.ApiClient:
+    """The vendor's client: ``username`` and ``password``, or ``access_token``."""
+    configuration = vendor.Configuration(host=f"{url}/sunshine", **credentials)
+    return vendor.ApiClient(configuration)
+
+
 def made(answer: Answer) -> Any:
     assert answer.status == 201, (answer.status, answer.raw)
     return answer.body
@@ -80,6 +93,12 @@ def refused(answer: Answer, status: int, code: str) -> None:
     assert (answer.status, answer.body["errors"][0]["code"]) == (status, code), answer.raw
     assert all(error.keys() == {"code", "title"} for error in answer.body["errors"])
     assert answer.body.keys() == {"errors"}
+
+
+def seen(app: App, machine: str, key: str) -> dict[str, Any]:
+    """An instance by the native API; empty where there is none."""
+    answer = app.admin.get(f"/interlock/v1/instances/{machine}/{quote(key, safe='')}")
+    return dict(answer.body) if answer.status == 200 else {}
 
 
 def with_board(gateway: Gateway) -> App:
@@ -211,6 +230,87 @@ def test_users_by_the_vendors_client(app: App) -> None:
     users.delete_user(app.id, one.id)
     with pytest.raises(failures.NotFoundException):
         users.get_user(app.id, one.external_id)
+
+
+def said_by(api: vendor.ApiClient, app: App, key: str, text: str, person: str | None = None) -> str:
+    author = vendor.Author(type="user", userExternalId=person) if person else vendor.Author(type="business")
+    content = vendor.Content(vendor.TextMessage(type="text", text=text))
+    posted = vendor.MessagesApi(api).post_message(
+        app.id, key, vendor.MessagePost(author=author, content=content)
+    )
+    return str(posted.messages[0].id)
+
+
+def test_the_vendors_client_deletes_what_was_said_and_conversations(app: App) -> None:
+    api = app.api("bot")
+    messages, conversations = vendor.MessagesApi(api), vendor.ConversationsApi(api)
+    key, other = app.begun(), app.begun()
+    ids = [said_by(api, app, key, text) for text in ("one", "two", "three")]
+    with pytest.raises(failures.NotFoundException):
+        messages.delete_message(app.id, other, ids[0])
+    assert messages.delete_message(app.id, key, ids[0]) == {}
+    assert [each.id for each in messages.list_messages(app.id, key).messages] == ids[1:]
+    with pytest.raises(failures.NotFoundException):
+        messages.delete_message(app.id, key, ids[0])
+    assert messages.delete_all_messages(app.id, key) == {}
+    assert messages.list_messages(app.id, key).messages == []
+    last = said_by(api, app, key, "four")
+    assert conversations.delete_conversation(app.id, key) == {}
+    with pytest.raises(failures.NotFoundException) as missing:
+        conversations.delete_conversation(app.id, key)
+    assert missing.value.data.errors[0].code == "conversation_not_found"
+    left = seen(app, "message", last)
+    assert (left["state"], left["context"]["content"]) == (["deleted"], {})
+    for operation in ("passControl", "offerControl", "acceptControl", "releaseControl"):
+        body = {"switchboardIntegration": "hub"} if operation[:4] in ("pass", "offe") else {}
+        answer = app.call("POST", f"/conversations/{key}/{operation}", body)
+        refused(answer, 404, "conversation_not_found")
+    refused(app.says(key, "cust"), 404, "conversation_not_found")
+
+
+def test_a_users_default_conversation_is_not_deleted(app: App) -> None:
+    participants = [{"userExternalId": f"cust-{token_hex(4)}"}]
+    first, second = (app.begun(type="personal", participants=participants) for _ in range(2))
+    made(app.says(first, participants[0]["userExternalId"]))
+    refused(app.call("DELETE", f"/conversations/{first}"), 400, "bad_request")
+    path = f"/conversations/{first}/messages"
+    assert len(app.call("GET", path).body["messages"]) == 1, "what was said in it stands"
+    assert app.call("DELETE", path).body == {}
+    assert app.call("DELETE", f"/conversations/{second}").body == {}
+
+
+def test_the_vendors_client_tells_who_has_read(app: App) -> None:
+    api, person = app.api("bot"), f"cust-{token_hex(4)}"
+    activities, participants = vendor.ActivitiesApi(api), vendor.ParticipantsApi(api)
+    key = app.begun()
+    said_by(api, app, key, "Hello", person)
+    business = vendor.Author(type="business")
+    for kind in ("typing:start", "typing:stop"):
+        assert activities.post_activity(app.id, key, vendor.ActivityPost(type=kind, author=business)) == {}
+    for text in ("Good day", "How can we help?"):
+        said_by(api, app, key, text)
+    [before] = participants.list_participants(app.id, key).participants
+    assert (before.unread_count, before.last_read) == (2, None)
+    customer = vendor.Author(type="user", userExternalId=person)
+    for author in (customer, business):
+        read = vendor.ActivityPost(type="conversation:read", author=author)
+        assert activities.post_activity(app.id, key, read) == {}
+    [after] = participants.list_participants(app.id, key).participants
+    assert after.unread_count == 0
+    assert after.last_read is not None
+    found = vendor.ConversationsApi(api).get_conversation(app.id, key).conversation
+    assert found.business_last_read >= after.last_read
+    with pytest.raises(failures.BadRequestException):  # only the business is typing
+        activities.post_activity(app.id, key, vendor.ActivityPost(type="typing:start", author=customer))
+    with pytest.raises(failures.NotFoundException):
+        activities.post_activity(app.id, app.begun(), read_by(person))
+    with pytest.raises(failures.NotFoundException):
+        activities.post_activity(app.id, key, read_by("nobody-at-all"))
+
+
+def read_by(person: str) -> vendor.ActivityPost:
+    author = vendor.Author(type="user", userExternalId=person)
+    return vendor.ActivityPost(type="conversation:read", author=author)
 
 
 # Control
@@ -369,10 +469,37 @@ def test_a_conversation_has_words_and_participants(app: App) -> None:
         {"author": {"type": "user", "userExternalId": "c"}, "content": {"type": "text"}},
         {"author": {"type": "robot"}, "content": {"type": "text", "text": "x"}},
         {"author": {"type": "business"}, "content": {"type": "text", "text": "x"}, "metadata": {"a": [1]}},
+        {"author": {"type": "business"}, "content": {"type": "image"}},
+        {"author": {"type": "business"}, "content": {"type": "carousel", "items": []}},
+        {"author": {"type": "business"}, "content": {"type": "location", "coordinates": {"lat": 1}}},
     ],
 )
 def test_a_message_that_cannot_be_posted(app: App, body: Any) -> None:
     refused(app.call("POST", f"/conversations/{app.begun()}/messages", body), 400, "bad_request")
+
+
+def test_a_message_with_too_large_metadata_does_nothing(app: App) -> None:
+    key, person = app.begun(), f"cust-{token_hex(4)}"
+    app.call("POST", f"/conversations/{key}/releaseControl")
+    author = {"type": "user", "userExternalId": person}
+    body = {"author": author, "content": {"type": "text", "text": "x"}, "metadata": {"a": "x" * 4097}}
+    refused(app.call("POST", f"/conversations/{key}/messages", body), 400, "bad_request")
+    assert app.active(key) is None
+    refused(app.call("GET", f"/users/{person}"), 404, "user_not_found")
+
+
+def test_nobody_else_speaks_in_a_personal_conversation(app: App) -> None:
+    people = [f"cust-{token_hex(4)}" for _ in range(2)]
+    key = app.begun(type="personal", participants=[{"userExternalId": people[0]}])
+    refused(app.says(key, people[1]), 400, "bad_request")
+    refused(app.call("POST", f"/conversations/{key}/join", {"userExternalId": people[1]}), 400, "bad_request")
+    assert app.call("GET", f"/conversations/{key}/messages").body["messages"] == []
+
+
+def test_a_user_signs_up_at_a_time(app: App) -> None:
+    person = {"externalId": f"cust-{token_hex(4)}"}
+    refused(app.call("POST", "/users", {**person, "signedUpAt": "yesterday"}), 400, "bad_request")
+    made(app.call("POST", "/users", {**person, "signedUpAt": "2026-01-01T00:00:00.000Z"}))
 
 
 def test_a_business_message_gives_control_to_nobody(app: App) -> None:
@@ -396,6 +523,48 @@ def test_the_same_call_again_begins_one_conversation(app: App) -> None:
     assert made(answers[0])["conversation"]["id"] == made(answers[1])["conversation"]["id"]
 
 
+# The desk
+
+
+def test_the_desk_hears_customers_where_it_is_on_board(gateway: Gateway) -> None:
+    app, person = with_board(gateway), "cust-1"
+    apart = app.begun()
+    made(app.says(apart, person))
+    desk = f"/switchboards/{app.board}/switchboardIntegrations/{app.integrations['hub']}"
+    assert app.call("PATCH", desk, {"name": "interlock-desk"}).status == 200
+    key = app.begun()
+    message = made(app.says(key, person))["messages"][0]
+    there = seen(app, "conversation", key)
+    assert (there["state"], there["context"]["identity_id"]) == (["idle"], message["author"]["userId"])
+    thread = wait_until(lambda: seen(app, "thread", key))
+    assert thread["context"]["source_id"] == "sunshine"
+    passed = {"switchboardIntegration": "next", "metadata": {"reason": "refund"}}
+    app.call("POST", f"/conversations/{key}/passControl", passed, client=app.by("bot"))
+    ticket = wait_until(lambda: seen(app, "ticket", f"{key}/1"))
+    assert ticket["context"]["customer"] == {"id": message["author"]["userId"]}
+    assert app.call("DELETE", f"/conversations/{key}").status == 200
+    wait_until(lambda: seen(app, "ticket", f"{key}/1")["state"] == ["closed"])
+    assert seen(app, "conversation", apart) == seen(app, "thread", apart) == {}
+
+
+def test_a_call_that_is_repeated_is_answered_as_the_first_time(app: App) -> None:
+    key, name = app.begun(), {"idempotency_key": token_hex(8)}
+
+    def say(text: str) -> Answer:
+        body = {"author": {"type": "business"}, "content": {"type": "text", "text": text}}
+        path = f"{BASE}/{app.id}/conversations/{key}/messages"
+        return app.admin.send("POST", path, orjson.dumps(body), **name)
+
+    first = made(say("Good day"))["messages"][0]
+    app.call("POST", f"/conversations/{key}/passControl", {"switchboardIntegration": "hub"})
+    assert made(say("Good day"))["messages"][0] == first, "although another one is in control"
+    refused(say("Good bye"), 409, "conflict")
+    for path in (f"/conversations/{key}/messages/{first['id']}", f"/conversations/{key}"):
+        answers = [app.admin.send("DELETE", f"{BASE}/{app.id}{path}", **name) for _ in range(2)]
+        assert [(answer.status, answer.body) for answer in answers] == [(200, {})] * 2
+        assert app.call("DELETE", path).status == 404
+
+
 # Who calls
 
 
@@ -414,6 +583,54 @@ def test_who_may_call(app: App, gateway: Gateway) -> None:
     assert answer.status == 200
 
 
+def test_the_vendors_client_comes_with_a_jwt(app: App, gateway: Gateway) -> None:
+    claims = {"sub": app.keys["hub"]["id"], "kind": "integration", "tenant": app.id, "aud": "desk"}
+    claims["exp"] = int(time.time()) + 60
+    good, bad = (jwt.encode(claims, word * 32, "HS256") for word in ("s", "x"))
+
+    def talk(url: str) -> None:
+        key = app.begun()
+        actions = vendor.SwitchboardActionsApi(api_of(url, access_token=good))
+        assert actions.pass_control(app.id, key, vendor.PassControlBody(switchboardIntegration="hub")) == {}
+        assert actions.release_control(app.id, key) == {}, "it is the one in control"
+        with pytest.raises(failures.ForbiddenException):
+            actions.release_control(app.id, key)
+        with pytest.raises(failures.UnauthorizedException) as refusal:
+            vendor.ConversationsApi(api_of(url, access_token=bad)).get_conversation(app.id, key)
+        assert orjson.loads(refusal.value.body)["errors"][0]["code"] == "unauthorized"
+
+    async def act(served: ASGIApp, _deployment: ServedDeployment) -> None:
+        async with over_http(served) as url:
+            await asyncio.to_thread(talk, url)
+
+    in_gateway(gateway, act, jwt_secret="s" * 32, jwt_audience="desk")
+
+
+def test_the_vendors_client_is_told_to_come_again(
+    valkey_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody works, and where it comes too often."""
+    token = tokens.create(redis_client, KEYS, "admin", id="root")["token"]
+    monkeypatch.setitem(asking.ask.__kwdefaults__, "wait", 0.05)
+
+    def talk(url: str) -> None:
+        conversations = vendor.ConversationsApi(api_of(url, access_token=token))
+        for status, code in ((503, "service_unavailable"), (429, "too_many_requests")):
+            with pytest.raises(failures.ApiException) as refusal:
+                conversations.create_conversation("default", vendor.ConversationCreateBody(type="sdkGroup"))
+            assert refusal.value.status == status
+            errors = orjson.loads(refusal.value.body)["errors"]
+            assert [error["code"] for error in errors] == [code]
+            assert int(refusal.value.headers["Retry-After"]) >= 1
+
+    async def act(served: ASGIApp, _deployment: ServedDeployment) -> None:
+        async with over_http(served) as url:
+            await asyncio.to_thread(talk, url)
+
+    nobody_works = Gateway("", redis_client, environment(INTERLOCK_REDIS_URL=valkey_url), Client(""))
+    in_gateway(nobody_works, act, rate_limit=1)
+
+
 @pytest.mark.parametrize("odd", ["%FF", "%00", "x" * 300, "..%2F.."])
 def test_odd_ids_are_not_found(app: App, odd: str) -> None:
     refused(app.call("GET", f"/conversations/{odd}"), 404, "conversation_not_found")
@@ -425,7 +642,9 @@ def test_what_is_not_there_is_told_in_the_envelope_too(app: App) -> None:
     refused(app.call("PUT", "/switchboards"), 405, "method_not_allowed")
     path = f"{BASE}/{app.id}/conversations"
     refused(app.admin.send("POST", path, b"[1]"), 400, "bad_request")
-    refused(app.admin.send("POST", path, b"x" * 300_000), 413, "payload_too_large")
+    for size in (100_001, 300_000):  # the vendor's limit, and the gateway's
+        refused(app.admin.send("POST", path, b"x" * size), 413, "payload_too_large")
+    refused(app.admin.send("POST", path, b" " * 100_000), 400, "bad_request")
 
 
 def test_the_document_tells_all_that_an_operation_answers(app: App) -> None:
@@ -436,7 +655,7 @@ def test_the_document_tells_all_that_an_operation_answers(app: App) -> None:
         if path.startswith(BASE)
         for operation in item.values()
     ]
-    assert len(operations) == 25
+    assert len(operations) == 29
     for operation in operations:
         assert operation["security"]
         statuses = operation["responses"].keys()

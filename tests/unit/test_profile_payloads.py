@@ -113,13 +113,18 @@ def test_engage_shows_another_machine_with_its_public_context_and_nothing_else()
 
 
 BOARD = [
-    {"id": "B-1", "name": "bot", "integration_type": "custom", "next_id": "B-2"},
-    {"id": "B-2", "name": "desk", "integration_type": "custom"},
+    {"id": "B-1", "name": "bot", "integration_id": "I-1", "next_id": "B-2"},
+    {"id": "B-2", "name": "desk", "integration_id": "I-2", "integration_type": "custom"},
 ]
+ON_BOARD = [
+    {"id": "B-1", "name": "bot", "integrationId": "I-1", "integrationType": "custom"},
+    {"id": "B-2", "name": "desk", "integrationId": "I-2", "integrationType": "custom"},
+]
+"""The same, as Sunshine's payloads show them."""
 
 
-def switchboard() -> Desk:
-    return Desk("switchboard", "sunshine", integrations=BOARD, default_integration="B-1")
+def switchboard(**data: Any) -> Desk:
+    return Desk("switchboard", "sunshine", integrations=BOARD, default_integration="B-1", **data)
 
 
 def test_sunshine_wraps_switchboard_events_in_its_envelope() -> None:
@@ -138,7 +143,7 @@ def test_sunshine_wraps_switchboard_events_in_its_envelope() -> None:
     assert event["type"] == "switchboard:passControl"
     assert event["createdAt"] == "2026-01-01T09:00:00.000Z"
     assert event["payload"] == {
-        "conversation": {"id": "k", "type": "sdkGroup", "activeSwitchboardIntegration": {"id": "B-2"}},
+        "conversation": {"id": "k", "type": "sdkGroup", "activeSwitchboardIntegration": ON_BOARD[1]},
         "metadata": {"first_message_id": "m-1"},
         "reason": "ticketClosed",
     }
@@ -151,8 +156,8 @@ def test_sunshine_names_each_action_and_each_failure() -> None:
     assert offered["events"][0]["payload"]["conversation"] == {
         "id": "k",
         "type": "sdkGroup",
-        "activeSwitchboardIntegration": {"id": "B-1"},
-        "pendingSwitchboardIntegration": {"id": "B-2"},
+        "activeSwitchboardIntegration": ON_BOARD[0],
+        "pendingSwitchboardIntegration": ON_BOARD[1],
     }
     assert "reason" not in offered["events"][0]["payload"]
     [accepted] = desk.send("accept_control", Actor(id="B-2", kind="integration"))
@@ -174,9 +179,82 @@ def test_sunshine_names_each_action_and_each_failure() -> None:
         }
 
 
+def test_sunshine_tells_the_metadata_of_what_failed() -> None:
+    metadata = {"first_message_id": "m-1"}
+    desk = switchboard(details={"type": "personal", "metadata": {"vip": True}})
+    [told] = desk.send("pass_control", BOT, switchboard_integration="nobody", metadata=metadata)
+    [event] = told["events"]
+    assert event["type"] == "switchboard:passControl:failure"
+    assert event["payload"] == {
+        "conversation": {
+            "id": "k",
+            "type": "personal",
+            "metadata": {"vip": True},
+            "activeSwitchboardIntegration": ON_BOARD[0],
+        },
+        "metadata": metadata,
+        "error": {
+            "code": "switchboard_invalid_target",
+            "message": "No integration on the board is meant by this.",
+        },
+    }
+
+
+def test_sunshine_tells_a_conversation_from_its_beginning_to_its_end() -> None:
+    desk = switchboard()
+    [created] = [told["events"][0] for told in desk.told()]
+    there = {"conversation": {"id": "k", "type": "sdkGroup", "activeSwitchboardIntegration": ON_BOARD[0]}}
+    assert (created["type"], created["payload"]) == ("conversation:create", there)
+    read = {"type": "conversation:read", "source": {"type": "api"}}
+    for name, data, kind, more in (
+        ("join", {"user": "u-1"}, "conversation:join", {"user": {"id": "u-1"}}),
+        ("join", {"user": "u-2"}, "conversation:join", {"user": {"id": "u-2"}}),
+        ("read", {}, "conversation:read", {"activity": {**read, "author": {"type": "business"}}}),
+        (
+            "read",
+            {"user": "u-2"},
+            "conversation:read",
+            {"activity": {**read, "author": {"type": "user", "userId": "u-2"}}},
+        ),
+        ("leave", {"user": "u-1"}, "conversation:leave", {"user": {"id": "u-1"}}),
+    ):
+        [told] = desk.send(name, BOT, **data)
+        assert (told["events"][0]["type"], told["events"][0]["payload"]) == (kind, {**there, **more})
+    [told] = desk.send("delete", BOT)
+    [event] = told["events"]
+    assert event["type"] == "conversation:remove"
+    assert event["payload"] == {"conversation": {"id": "k", "type": "sdkGroup"}}
+
+
+def test_sunshine_tells_what_is_said_and_who_was_in_control() -> None:
+    said = {"author": {"type": "user", "userId": "u-1"}, "content": {"type": "text", "text": "Hello"}}
+    conversation = {"id": "C-1", "type": "sdkGroup", "activeSwitchboardIntegration": ON_BOARD[0]}
+    source = {"type": "api"}
+    desk = Desk(
+        "message", "sunshine", conversation="C-1", shown_conversation=conversation, source=source, **said
+    )
+    [told] = desk.told()
+    [event] = told["events"]
+    assert event["type"] == "conversation:message"
+    message = {"id": "k", "received": "2026-01-01T09:00:00.000Z", "source": source, **said}
+    assert event["payload"] == {"conversation": conversation, "message": message}
+
+
+def test_sunshine_tells_how_users_change_and_that_they_are_gone() -> None:
+    desk = Desk("user", "sunshine", external_id="cust-1")
+    [told] = desk.send("update", BOT, profile={"givenName": "Ada"})
+    [event] = told["events"]
+    assert event["type"] == "user:update"
+    user = {"id": "k", "authenticated": False, "externalId": "cust-1"}
+    assert event["payload"]["user"].items() >= {**user, "profile": {"givenName": "Ada"}}.items()
+    [told] = desk.send("delete", BOT)
+    [event] = told["events"]
+    assert (event["type"], event["payload"]) == ("user:remove", {"user": user})
+
+
 def test_sunshine_spells_what_it_does_not_know_in_its_own_way() -> None:
-    [created] = switchboard().told()
-    assert created["events"][0]["type"] == "switchboard:created"
+    [told] = switchboard().send("describe", BOT, changes={"displayName": "Shoes"})
+    assert told["events"][0]["type"] == "switchboard:conversationUpdated"
     [told] = Desk("interaction", "sunshine", queue="mail").told()
     [event] = told["events"]
     assert event["type"] == "interaction:created"
@@ -297,6 +375,11 @@ def hub(body: bytes) -> str:
     [
         b'{"id":"e","type":"t"}',
         b'{"id":7,"type":["x"],"data":7}',
+        b'{"id":"e","type":"switchboard.participant_joined","data":{"changed":{"participants":[7]},"context":{"integrations":[7,{"id":7},{"id":"a"}],"active":"a","details":7}}}',
+        b'{"id":"e","type":"switchboard.conversation_read","data":{"changed":{"last_read":{"from":7,"to":"x"}}}}',
+        b'{"id":"e","type":"switchboard.control_pass_failed","data":{"context":{"failure":"x"}}}',
+        b'{"id":"e","type":"message.posted","data":{"context":{"shown_conversation":7}}}',
+        b'{"id":"e","type":"user.deleted","data":{"changed":7}}',
         b'{"id":"e","type":"a.b","data":{"to":"x","from":[7],"context":[],"actor":"x","command":null}}',
         b'{"id":"e","type":"a\\r\\nX-Injected: yes","source":7,"subject":{},"data":{"version":"x"}}',
         b"[]",

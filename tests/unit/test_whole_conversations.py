@@ -115,14 +115,20 @@ MOVES: list[Move] = [
 ]
 
 
-def walk(seed: int, moves: int) -> None:
+def deletion(_now: Now) -> tuple[str, str, dict[str, Any], str | None]:
+    return "switchboard/C", "delete", {}, "bot"
+
+
+def walk(seed: int, moves: int, deleted_at: int | None = None) -> None:
+    """``deleted_at``: the move in whose place the app deletes the conversation."""
     random = Random(seed)
     scene = Scene({"steps": []}, seed=seed, doubled=seed % 2 == 0)
     for step in BOB:
         scene.play(step)
     desk = scene.desk
     for number in range(moves):
-        address, name, data, who = random.choice(MOVES)(Now(desk, random, number))
+        move = deletion if number == deleted_at else random.choice(MOVES)
+        address, name, data, who = move(Now(desk, random, number))
         desk.send(address, name, data, actor=ACTORS[who] if who else None, run=False)
         desk.run(random.choice([0, 3, 10, 20_000 - 1, 20_000 - 1]))
         if random.random() < 0.15:
@@ -140,7 +146,12 @@ def test_control_case_and_legs_agree_whatever_anybody_does(seed: int) -> None:
     walk(seed, moves=30)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_they_agree_too_where_the_app_deletes_the_conversation(seed: int) -> None:
+    walk(seed, moves=30, deleted_at=20)
+
+
 @pytest.mark.storm
 def test_control_case_and_legs_agree_in_many_conversations() -> None:
     for seed in range(1000, 1000 + part(3000)):
-        walk(seed, moves=50)
+        walk(seed, moves=50, deleted_at=40 if seed % 10 == 0 else None)

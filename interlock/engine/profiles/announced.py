@@ -30,7 +30,7 @@ class Announced:
 
     ``machine`` and ``verb``: of ``ticket.assigned``; ``state`` and ``came_from``: the first of the atomic states
     after and before the step, ``""`` where there is none; ``states``: all of those after; ``actor_kind``: ``""``
-    where the system acted.
+    where the system acted; ``changed``: public context fields that the step has changed, each with ``from`` and ``to``.
     """
 
     id: str
@@ -45,6 +45,7 @@ class Announced:
     came_from: str
     states: Sequence[str]
     context: dict[str, Any]
+    changed: dict[str, Any]
     actor_id: str
     actor_kind: str
     command_id: str
@@ -52,6 +53,10 @@ class Announced:
     def get(self, field: str) -> Any:
         """A public context field; None where there is none."""
         return self.context.get(field)
+
+    def part(self, field: str) -> dict[str, Any]:
+        """A public context field that is an object; empty where it is none."""
+        return _object(self.context.get(field))
 
 
 def read(event: bytes) -> Announced:
@@ -77,6 +82,7 @@ def read(event: bytes) -> Announced:
         came_from=_first(data.get("from")),
         states=_texts(data.get("to")),
         context=_object(data.get("context")),
+        changed=_object(data.get("changed")),
         actor_id=_text(actor.get("id")),
         actor_kind=_text(actor.get("kind")),
         command_id=_text(command.get("id")),

@@ -11,17 +11,19 @@ from typing import Any
 
 import orjson
 
+from interlock.engine.profiles import sunshine_resources as resources
 from interlock.engine.profiles.announced import Announced, camel, post, read
 from interlock.engine.profiles.outgoing import Outgoing, Verdict, judge
 from interlock.engine.shared_secrets import shared_text
 
 _FINAL = frozenset({400, 401, 403, 404, 406})
-_CONVERSATION_TYPE = "sdkGroup"
-"""The type of conversation that the API makes; charts know no other."""
+
+Payload = Callable[[Announced], dict[str, Any]]
+"""What an event tells under ``payload``."""
 
 
 class Sunshine:
-    """``switchboard.control_*`` events under Sunshine's names; the others as ``<machine>:<verb>``."""
+    """Events of conversations, messages and users under Sunshine's names; the others as ``<machine>:<verb>``."""
 
     name = "sunshine"
     schedule: tuple[float, ...] | None = (15.0, 45.0, 135.0, 405.0)
@@ -48,50 +50,91 @@ class Sunshine:
 
 
 def _event(event: Announced) -> dict[str, Any]:
-    known = _SWITCHBOARD.get(event.verb) if event.machine == "switchboard" else None
-    if known is not None:
-        kind, more = known
-        payload = {"conversation": _conversation(event)} | more(event)
-    else:
-        kind = f"{event.machine}:{camel(event.verb)}"
-        payload = (
-            {"conversation": _conversation(event)}
-            if event.machine == "switchboard"
-            else {camel(event.machine): {"id": event.key, "state": event.state} | event.context}
-        )
-    return {"id": event.id, "type": kind, "createdAt": event.time, "payload": payload}
+    kind, payload = _KNOWN.get(event.type, (f"{event.machine}:{camel(event.verb)}", _other))
+    return {"id": event.id, "type": kind, "createdAt": event.time, "payload": payload(event)}
+
+
+def _other(event: Announced) -> dict[str, Any]:
+    if event.machine == "switchboard":
+        return _conversation(event)
+    return {camel(event.machine): {"id": event.key, "state": event.state} | event.context}
 
 
 def _conversation(event: Announced) -> dict[str, Any]:
-    shown: dict[str, Any] = {"id": event.key, "type": _CONVERSATION_TYPE}
-    for name, field in (
-        ("activeSwitchboardIntegration", "active"),
-        ("pendingSwitchboardIntegration", "pending"),
-    ):
-        if event.get(field) is not None:
-            shown[name] = {"id": event.get(field)}
-    return shown
+    board = event.get("integrations")
+    integrations = {
+        each["id"]: each
+        for each in (board if isinstance(board, list) else ())
+        if isinstance(each, dict) and isinstance(each.get("id"), str)
+    }
+    return {"conversation": resources.truncated_conversation(event.key, event.context, integrations)}
 
 
-def _metadata(event: Announced) -> dict[str, Any]:
-    return {"metadata": event.get("metadata")} if event.get("metadata") else {}
+def _told(*names: str) -> Payload:
+    """The conversation, and these fields of the context where they say something."""
+
+    def payload(event: Announced) -> dict[str, Any]:
+        return _conversation(event) | {name: event.get(name) for name in names if event.get(name)}
+
+    return payload
 
 
-def _metadata_and_reason(event: Announced) -> dict[str, Any]:
-    return _metadata(event) | ({"reason": event.get("reason")} if event.get("reason") else {})
+def _failed(event: Announced) -> dict[str, Any]:
+    failure = event.part("failure")
+    error = {name: failure.get(name) for name in ("code", "message")}
+    metadata = {"metadata": failure["metadata"]} if failure.get("metadata") else {}
+    return _conversation(event) | metadata | {"error": error}
 
 
-def _error(event: Announced) -> dict[str, Any]:
-    return {"error": event.get("failure")}
+def _participant(event: Announced) -> dict[str, Any]:
+    before, after = (side if isinstance(side, list) else [] for side in _change(event, "participants"))
+    users = [each for each in (*before, *after) if (each in before) != (each in after)]
+    return _conversation(event) | ({"user": {"id": users[0]}} if users else {})
 
 
-_SWITCHBOARD: Mapping[str, tuple[str, Callable[[Announced], dict[str, Any]]]] = {
-    "control_passed": ("switchboard:passControl", _metadata_and_reason),
-    "control_offered": ("switchboard:offerControl", _metadata),
-    "control_accepted": ("switchboard:acceptControl", _metadata),
-    "control_released": ("switchboard:releaseControl", _metadata_and_reason),
-    "control_pass_failed": ("switchboard:passControl:failure", _error),
-    "control_offer_failed": ("switchboard:offerControl:failure", _error),
-    "control_accept_failed": ("switchboard:acceptControl:failure", _error),
+def _was_read(event: Announced) -> dict[str, Any]:
+    before, after = (side if isinstance(side, dict) else {} for side in _change(event, "last_read"))
+    readers = [each for each, at in after.items() if before.get(each) != at]
+    author = {"type": "user", "userId": readers[0]} if readers else {"type": "business"}
+    activity = {"type": "conversation:read", "source": {"type": "api"}, "author": author}
+    return _conversation(event) | {"activity": activity}
+
+
+def _change(event: Announced, field: str) -> tuple[Any, Any]:
+    """What the field was before the step, and what it is after it."""
+    found = event.changed.get(field)
+    return (found.get("from"), found.get("to")) if isinstance(found, dict) else (None, None)
+
+
+def _message(event: Announced) -> dict[str, Any]:
+    conversation = {"id": event.get("conversation")} | event.part("shown_conversation")
+    return {"conversation": conversation, "message": resources.message(event.key, event.time, event.context)}
+
+
+def _user(event: Announced) -> dict[str, Any]:
+    return {"user": resources.user(event.key, event.context)}
+
+
+def _gone_user(event: Announced) -> dict[str, Any]:
+    known, _ = _change(event, "external_id")
+    return {"user": resources.filled({"id": event.key, "authenticated": False, "externalId": known})}
+
+
+_KNOWN: Mapping[str, tuple[str, Payload]] = {
+    "switchboard.control_passed": ("switchboard:passControl", _told("metadata", "reason")),
+    "switchboard.control_offered": ("switchboard:offerControl", _told("metadata")),
+    "switchboard.control_accepted": ("switchboard:acceptControl", _told("metadata")),
+    "switchboard.control_released": ("switchboard:releaseControl", _told("metadata", "reason")),
+    "switchboard.control_pass_failed": ("switchboard:passControl:failure", _failed),
+    "switchboard.control_offer_failed": ("switchboard:offerControl:failure", _failed),
+    "switchboard.control_accept_failed": ("switchboard:acceptControl:failure", _failed),
+    "switchboard.created": ("conversation:create", _conversation),
+    "switchboard.conversation_deleted": ("conversation:remove", _conversation),
+    "switchboard.participant_joined": ("conversation:join", _participant),
+    "switchboard.participant_left": ("conversation:leave", _participant),
+    "switchboard.conversation_read": ("conversation:read", _was_read),
+    "message.posted": ("conversation:message", _message),
+    "user.updated": ("user:update", _user),
+    "user.deleted": ("user:remove", _gone_user),
 }
-"""Our verb to Sunshine's type, and what its payload has beside the conversation."""
+"""Our event to Sunshine's type, and its payload."""

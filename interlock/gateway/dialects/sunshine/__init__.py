@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from interlock.gateway.dialects.sunshine import control, conversations, messages, switchboards, users
+from interlock.gateway.dialects.sunshine import (
+    control,
+    conversations,
+    messages,
+    participants,
+    switchboards,
+    users,
+)
 from interlock.gateway.dialects.sunshine.errors import envelope
 from interlock.gateway.dialects.sunshine.words import errors
 from interlock.gateway.routers import ApiRouter
@@ -17,5 +24,5 @@ router = ApiRouter(
     tags=["sunshine"],
     responses=errors(400, 401, 403, 404, 409, 413, 429, 500, 503),
 )
-for part in (control, conversations, messages, switchboards, users):
+for part in (control, conversations, participants, messages, switchboards, users):
     router.include_router(part.router)

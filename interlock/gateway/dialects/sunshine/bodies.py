@@ -8,8 +8,9 @@ from typing import Any
 import jsonschema_rs
 from fastapi import Request
 
-from interlock.gateway.dialects.sunshine.errors import bad_request
+from interlock.gateway.dialects.sunshine.errors import CODES, SunshineError, bad_request
 from interlock.gateway.parameters import json_body
+from interlock.statecharts.functions import metadata_bytes
 
 Schema = dict[str, Any]
 _MAX_PROBLEMS = 10
@@ -21,6 +22,8 @@ _ID: Schema = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": PR
 _EXTERNAL_ID: Schema = {"type": "string", "minLength": 1, "maxLength": 1024}
 _HUNDRED: Schema = {"type": "string", "minLength": 1, "maxLength": 100}
 _URL: Schema = {"type": "string", "minLength": 1, "maxLength": 2048}
+_MAX_BODY_BYTES = 100_000
+_MAX_METADATA_BYTES = 4096
 _METADATA: Schema = {
     "type": "object",
     "additionalProperties": {"type": ["string", "number", "boolean"]},
@@ -99,19 +102,43 @@ _AUTHOR = _body(
     anyOf=[{"properties": {"type": {"const": "business"}}}, {"oneOf": _EITHER_USER}],
 )
 _TEXT: Schema = {"type": "string", "maxLength": 4096}
-_KINDS = ["carousel", "file", "form", "formResponse", "image", "list", "location", "template"]
+_TEXTS = {"text": _TEXT, "htmlText": _TEXT, "markdownText": _TEXT, "actions": {"type": "array"}}
+
+
+def _some(maximum: int) -> Schema:
+    return {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": maximum}
+
+
+def _where_type(kind: str, schema: Schema) -> Schema:
+    return {"if": {"properties": {"type": {"const": kind}}}, "then": schema}
+
+
+_COORDINATES: Schema = {
+    "type": "object",
+    "required": ["lat", "long"],
+    "properties": {"lat": {"type": "number"}, "long": {"type": "number"}},
+}
+_NEEDED: dict[str, Schema] = {
+    "carousel": {"items": _some(10)},
+    "file": {"mediaUrl": _URL},
+    "form": {"fields": _some(20)},
+    "formResponse": {"fields": _some(20)},
+    "image": {"mediaUrl": _URL},
+    "list": {"items": _some(10)},
+    "location": {"coordinates": _COORDINATES},
+    "template": {"template": {"type": "object"}},
+}
+"""By the type of a message, what it has to have. A text has one of four things."""
 _CONTENT: Schema = {
     "type": "object",
     "required": ["type"],
-    "properties": {
-        "type": {"type": "string", "enum": ["text", *_KINDS]},
-        "text": _TEXT,
-        "htmlText": _TEXT,
-        "markdownText": _TEXT,
-    },
-    "anyOf": [
-        {"properties": {"type": {"enum": _KINDS}}},
-        *({"required": [name]} for name in ("text", "htmlText", "markdownText", "actions")),
+    "properties": {"type": {"type": "string", "enum": ["text", *_NEEDED]}},
+    "allOf": [
+        _where_type("text", {"properties": _TEXTS, "anyOf": [{"required": [name]} for name in _TEXTS]}),
+        *(
+            _where_type(kind, {"properties": properties, "required": [*properties]})
+            for kind, properties in _NEEDED.items()
+        ),
     ],
 }
 MESSAGE = _body(
@@ -126,10 +153,22 @@ MESSAGE = _body(
     "author",
     "content",
 )
+ACTIVITY = _body(
+    {
+        "type": {"type": "string", "enum": ["conversation:read", "typing:start", "typing:stop"]},
+        "author": _AUTHOR,
+    },
+    "type",
+    "author",
+    anyOf=[
+        {"properties": {"type": {"const": "conversation:read"}}},
+        {"properties": {"author": {"properties": {"type": {"const": "business"}}}}},
+    ],
+)
 
 _SHORT: Schema = {"type": "string", "minLength": 1, "maxLength": 128}
 _PERSON = {
-    "signedUpAt": {"type": "string", "maxLength": 64},
+    "signedUpAt": {"type": "string", "format": "date-time", "maxLength": 64},
     "toBeRetained": _FLAG,
     "profile": _body(
         {
@@ -147,10 +186,12 @@ USER_UPDATE = _body(_PERSON)
 
 
 def taken(schema: Schema) -> Callable[[Request], Any]:
-    """A dependency: the body, where it fits the schema. Raises SunshineError (400), and Problem as `json_body`."""
-    validator = jsonschema_rs.validator_for(schema, mask=_MASK)
+    """A dependency: the body, where it fits the schema. Raises SunshineError (400, 413), and Problem as `json_body`."""
+    validator = jsonschema_rs.validator_for(schema, mask=_MASK, validate_formats=True)
 
     async def read(request: Request) -> dict[str, Any]:
+        if len(await request.body()) > _MAX_BODY_BYTES:
+            raise SunshineError(413, CODES[413], "The body is over 100 kB. Send less.")
         body = await json_body(request)
         titles = []
         for problem in validator.iter_errors(body):
@@ -158,6 +199,8 @@ def taken(schema: Schema) -> Callable[[Request], Any]:
             titles.append(f"{place}: {problem.message[:300]}. Correct it.")
             if len(titles) == _MAX_PROBLEMS:
                 break
+        if not titles and metadata_bytes(body.get("metadata")) > _MAX_METADATA_BYTES:
+            titles.append("metadata: what was sent takes over 4 KB. Correct it.")
         if titles:
             raise bad_request(*titles)
         return body

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import Depends, Header, Path, Request
@@ -15,7 +16,7 @@ from pydantic import BeforeValidator
 
 from interlock.gateway.callers import Caller
 from interlock.gateway.deployment import Deployment
-from interlock.gateway.dialects.sunshine.errors import SunshineError, missing
+from interlock.gateway.dialects.sunshine.errors import SunshineError, missing, refusal
 from interlock.gateway.repeats import RepeatableCall, call_id, made_id
 
 _APP_SCOPE = frozenset({"admin", "system"})
@@ -31,6 +32,23 @@ class Call(RepeatableCall):
     def as_system(self) -> Call:
         """The same call in the name of the app's own machinery, for what follows from it."""
         return replace(self, principal=replace(self.principal, id="sunshine", kind="system", permissions=()))
+
+    async def do(
+        self,
+        machine: str,
+        key: str,
+        name: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        step: str = "",
+        known: Mapping[str, tuple[int, str]] | None = None,
+        done: str | None = None,
+    ) -> None:
+        """Send one command that has to be taken. ``known``: as of `refusal`; ``done``: the code of a refusal that says
+        that it was done before. Raises SunshineError."""
+        result = await self.send(machine, key, name, data, step=step)
+        if result["error"] is not None and result["error"]["code"] != done:
+            raise refusal(result, known)
 
     def new_id(self, kind: str) -> str:
         """An id for what the call makes."""

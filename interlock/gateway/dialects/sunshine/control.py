@@ -12,7 +12,6 @@ from fastapi import APIRouter, Depends, Response
 from interlock.gateway.answers import answer
 from interlock.gateway.dialects.sunshine.bodies import ACCEPT, OFFER, PASS, RELEASE, taken
 from interlock.gateway.dialects.sunshine.calls import Call, Called
-from interlock.gateway.dialects.sunshine.errors import refusal
 from interlock.gateway.dialects.sunshine.finding import up_to_date
 from interlock.gateway.dialects.sunshine.words import ConversationId, SunshineDone, answers
 from interlock.gateway.parameters import takes
@@ -56,9 +55,7 @@ async def release_control(
 async def _act(call: Call, key: str, name: str, body: dict[str, Any]) -> Response:
     await up_to_date(call, key)
     data = {_NAMES.get(word, word): value for word, value in body.items()}
-    result = await call.send("switchboard", key, name, data)
-    if result["error"] is not None:
-        raise refusal(result)
+    await call.do("switchboard", key, name, data)
     return answer({})
 
 

@@ -1,4 +1,4 @@
-"""Sunshine's conversations, and who takes part in them."""
+"""Sunshine's conversations."""
 
 from __future__ import annotations
 
@@ -6,35 +6,33 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from interlock.engine.profiles.sunshine_resources import filled
 from interlock.gateway.answers import answer
 from interlock.gateway.dialects.sunshine import shapes
 from interlock.gateway.dialects.sunshine.bodies import (
+    ACTIVITY,
     CONVERSATION_CREATE,
     CONVERSATION_UPDATE,
-    PARTICIPANT_JOIN,
-    PARTICIPANT_LEAVE,
     taken,
 )
 from interlock.gateway.dialects.sunshine.calls import Call, Called
-from interlock.gateway.dialects.sunshine.errors import bad_request, missing, refusal
+from interlock.gateway.dialects.sunshine.errors import bad_request, refusal
 from interlock.gateway.dialects.sunshine.finding import (
     Conversation,
     board_data,
     conversation,
     ensured_user,
     known_board,
+    known_conversation,
+    last_messages,
     needed_user,
-    participant_id,
     seen,
-    user,
-    user_by,
 )
+from interlock.gateway.dialects.sunshine.messages import delete_messages
 from interlock.gateway.dialects.sunshine.paging import (
     PAGE,
     in_query,
-    links,
     object_in_query,
-    page_of,
     stretch,
 )
 from interlock.gateway.dialects.sunshine.words import (
@@ -42,8 +40,6 @@ from interlock.gateway.dialects.sunshine.words import (
     SunshineConversationOne,
     SunshineConversations,
     SunshineDone,
-    SunshineParticipantOne,
-    SunshineParticipants,
     answers,
 )
 from interlock.gateway.parameters import takes
@@ -78,11 +74,7 @@ async def create_conversation(
         details["isDefault"] = not await _has_personal(call, users[0])
     data = {"details": details, "participants": list(dict.fromkeys(users))}
     key = call.new_id("conversation")
-    result = await call.send(
-        "switchboard", key, "create", {**shapes.filled(board_data(await known_board(call))), **data}
-    )
-    if result["error"] is not None:
-        raise refusal(result)
+    await call.do("switchboard", key, "create", {**filled(board_data(await known_board(call))), **data})
     return answer({"conversation": await _shown(call, await conversation(call, key))}, 201)
 
 
@@ -122,100 +114,46 @@ async def update_conversation(
     """Other words for a conversation; what is not named stays as it is."""
     await conversation(call, key)
     if body:
-        await _send(call, key, "describe", {"changes": body})
+        await call.do("switchboard", key, "describe", {"changes": body})
     return answer({"conversation": await _shown(call, await conversation(call, key))})
 
 
-@router.get(
-    "/{conversationId}/participants",
-    response_model=None,
-    responses=answers(SunshineParticipants),
-    openapi_extra={"parameters": [PAGE]},
-)
-async def list_participants(request: Request, call: Called, key: ConversationId) -> Response:
-    """Who takes part."""
-    size, after, before = page_of(request)
-    users = (await conversation(call, key)).context["participants"]
-    keys = [participant_id(key, each) for each in users]
-    cursor = after or before
-    if cursor is not None and cursor not in keys:
-        raise bad_request("The list has no such place. Begin anew without page[after].")
-    start = keys.index(after) + 1 if after else 0
-    end = keys.index(before) if before else len(keys)
-    first, last = (max(start, end - size), end) if before else (start, min(end, start + size))
-    shown = [await _participant(call, key, each) for each in users[first:last]]
-    meta: dict[str, Any] = {"hasMore": first > 0 if before else last < len(keys)}
-    if shown and first > 0:
-        meta["beforeCursor"] = keys[first]
-    if shown and last < len(keys):
-        meta["afterCursor"] = keys[last - 1]
-    return answer({"participants": shown, "meta": meta, "links": links(request, meta, size)})
-
-
-@router.post(
-    "/{conversationId}/join",
-    status_code=201,
-    response_model=None,
-    responses=answers(SunshineParticipantOne, 201),
-    openapi_extra=takes(PARTICIPANT_JOIN),
-)
-async def join_conversation(
-    call: Called, key: ConversationId, body: Annotated[dict[str, Any], Depends(taken(PARTICIPANT_JOIN))]
-) -> Response:
-    """A user takes part; of a `personal` conversation nobody else does."""
-    found = await conversation(call, key)
-    person = str((await needed_user(call, body))["key"])
-    if found.context["details"].get("type") == "personal" and person not in found.context["participants"]:
-        raise bad_request("A personal conversation has one participant.")
-    await _send(call, key, "join", {"user": person})
-    return answer({"participant": await _participant(call, key, person)}, 201)
-
-
-@router.post(
-    "/{conversationId}/leave",
-    response_model=None,
-    responses=answers(SunshineDone),
-    openapi_extra=takes(PARTICIPANT_LEAVE),
-)
-async def leave_conversation(
-    call: Called, key: ConversationId, body: Annotated[dict[str, Any], Depends(taken(PARTICIPANT_LEAVE))]
-) -> Response:
-    """A user takes part no more."""
-    users = (await conversation(call, key)).context["participants"]
-    if "participantId" in body:
-        leaving = next((each for each in users if participant_id(key, each) == body["participantId"]), None)
-    else:
-        person = await user_by(call, body)
-        leaving = person["key"] if person else None
-    if leaving is None:
-        raise missing("participant")
-    await _send(call, key, "leave", {"user": leaving})
+@router.delete("/{conversationId}", response_model=None, responses=answers(SunshineDone))
+async def delete_conversation(call: Called, key: ConversationId) -> Response:
+    """The conversation and all that was said in it are gone. A user's default conversation is not deleted (400)."""
+    await known_conversation(call, key)
+    result = await call.send("switchboard", key, "delete")
+    error = result["error"]
+    if error is None or error["code"] == "conversation_not_found":
+        await delete_messages(call, key)  # of a deleted one, what a call that broke off has left
+    if error is not None:
+        raise refusal(result)
     return answer({})
 
 
-async def _send(call: Call, key: str, name: str, data: dict[str, Any]) -> None:
-    result = await call.send("switchboard", key, name, data)
-    if result["error"] is not None:
-        raise refusal(result)
-
-
-async def _participant(call: Call, key: str, person: str) -> dict[str, Any]:
-    known = await user(call, person)
-    external_id = known["context"]["external_id"] if known else None
-    return shapes.participant(participant_id(key, person), person, external_id)
+@router.post(
+    "/{conversationId}/activity",
+    response_model=None,
+    responses=answers(SunshineDone),
+    openapi_extra=takes(ACTIVITY),
+)
+async def post_activity(
+    call: Called, key: ConversationId, body: Annotated[dict[str, Any], Depends(taken(ACTIVITY))]
+) -> Response:
+    """Somebody has read the conversation. That the business is typing is told to nobody: no user listens here."""
+    await conversation(call, key)
+    if body["type"] == "conversation:read":
+        author = body["author"]
+        is_user = author["type"] == "user"
+        await call.do(
+            "switchboard", key, "read", {"user": (await needed_user(call, author))["key"]} if is_user else {}
+        )
+    return answer({})
 
 
 async def _shown(call: Call, found: Conversation) -> dict[str, Any]:
-    last = await listed(
-        call.deployment,
-        call.principal,
-        "message",
-        where={"conversation": found.key},
-        sort=["-created_at"],
-        limit=1,
-    )
-    at = last.instances[0]["created_at"] if last.instances else None
-    return shapes.conversation(found.instance, found.integration("active"), found.integration("pending"), at)
+    last = await last_messages(call, found.key, 1)
+    return shapes.conversation(found.instance, found.integrations, last[0]["created_at"] if last else None)
 
 
 async def _has_personal(call: Call, person: str) -> bool:

@@ -9,11 +9,13 @@ from typing import Any
 
 from interlock.engine.messages import is_printable
 from interlock.gateway.dialects.sunshine.calls import Call
-from interlock.gateway.dialects.sunshine.errors import missing, refusal
-from interlock.gateway.reading import Instance, read
+from interlock.gateway.dialects.sunshine.errors import missing
+from interlock.gateway.reading import Instance, listed, read
 
 BOARD = "app"
 """The key of the app's one board."""
+STANDING = ["posted"]
+"""The state of a message that was not deleted."""
 _MAX_ID = 128
 _MAX_EXTERNAL_ID = 1024
 
@@ -33,10 +35,9 @@ class Conversation:
     def context(self) -> Mapping[str, Any]:
         return self.instance["context"]  # type: ignore[no-any-return]
 
-    def integration(self, role: str) -> Mapping[str, Any] | None:
-        """The one that is ``active`` or ``pending``."""
-        found = self.context[role]
-        return next((each for each in self.integrations if each["id"] == found), None)
+    @property
+    def is_deleted(self) -> bool:
+        return self.instance["state"] == ["deleted"]  # type: ignore[no-any-return]
 
 
 def switchboard_id(app_id: str) -> str:
@@ -97,22 +98,37 @@ def board_data(found: Instance | None) -> dict[str, Any]:
     }
 
 
-async def conversation(call: Call, key: str) -> Conversation:
-    """The conversation of this id, as the board of now sees it. Raises SunshineError (404)."""
-    found = (
-        await read(call.deployment, call.principal, "switchboard", key, private=True) if is_id(key) else None
-    )
+async def known_conversation(call: Call, key: str) -> Conversation:
+    """The conversation of this id, also one that was deleted. Raises SunshineError (404)."""
+    found = await read(call.deployment, call.principal, "switchboard", key) if is_id(key) else None
     if found is None:
         raise missing("conversation")
     return seen(found, await known_board(call))
 
 
+async def conversation(call: Call, key: str) -> Conversation:
+    """The conversation of this id, as the board of now sees it. Raises SunshineError (404)."""
+    found = await known_conversation(call, key)
+    if found.is_deleted:
+        raise missing("conversation")
+    return found
+
+
 def seen(instance: Instance, app_board: Instance | None) -> Conversation:
-    """A conversation's instance, read with what is private, and its integrations: the board's, or its very own."""
+    """A conversation's instance, and its integrations: the board's, or its very own."""
     context = instance["context"]
     if context["board"] == BOARD and app_board is not None:
         return Conversation(instance, app_board["context"]["integrations"])
     return Conversation(instance, context["integrations"])
+
+
+async def last_messages(call: Call, key: str, limit: int) -> list[Instance]:
+    """The latest that was said in a conversation and still stands, last first."""
+    where, sort = {"conversation": key}, ["-created_at"]
+    found = await listed(
+        call.deployment, call.principal, "message", where=where, states=STANDING, sort=sort, limit=limit
+    )
+    return found.instances
 
 
 async def up_to_date(call: Call, key: str) -> Conversation:
@@ -124,9 +140,7 @@ async def up_to_date(call: Call, key: str) -> Conversation:
     data = board_data(app_board)
     if data["board_version"] <= found.context["board_version"]:
         return found
-    result = await call.as_system().send("switchboard", key, "configure", data, step=".board")
-    if result["error"] is not None:
-        raise refusal(result)
+    await call.as_system().do("switchboard", key, "configure", data, step=".board")
     return await conversation(call, key)
 
 
@@ -160,9 +174,7 @@ async def ensured_user(call: Call, given: Mapping[str, Any], step: str) -> str:
         raise missing("user")
     external_id = given["userExternalId"]
     key = user_id(external_id)
-    result = await call.send("user", key, "create", {"external_id": external_id}, step=step)
-    if result["error"] is not None and result["error"]["code"] != "user_exists":
-        raise refusal(result)
+    await call.do("user", key, "create", {"external_id": external_id}, step=step, done="user_exists")
     return key
 
 

@@ -5,7 +5,7 @@ The vendor's generated clients send such an object as JSON in one parameter (``p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -78,11 +78,13 @@ async def stretch(
     where: Mapping[str, Any],
     request: Request,
     *,
+    states: Sequence[str] = (),
     latest: bool = False,
 ) -> tuple[list[Instance], dict[str, Any]]:
     """Instances in the order in which they came, and ``meta`` with ``links``.
 
-    ``latest``: without a cursor the last ones, and not the first. Raises SunshineError (400).
+    ``states``: in one of these. ``latest``: without a cursor the last ones, and not the first. Raises SunshineError
+    (400).
     """
     size, after, before = page_of(request)
     backwards = before is not None or (latest and after is None)
@@ -92,10 +94,10 @@ async def stretch(
             call.principal,
             machine,
             where=where,
+            states=states,
             sort=["-created_at" if backwards else "created_at"],
             after=before if backwards else after,
             limit=size,
-            private=True,
         )
     except UnknownPlace:
         raise bad_request("The list has no such place. Begin anew without page[after].") from None

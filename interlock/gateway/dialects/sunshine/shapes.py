@@ -1,28 +1,18 @@
-"""Sunshine's resources, made from instances. Pure.
-
-What is empty is left out: a conversation that nobody controls has no ``activeSwitchboardIntegration``.
-"""
+"""Sunshine's resources, made from instances. Pure. What webhooks show too is made in the profile."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interlock.engine.messages import parse_time
-from interlock.statecharts.functions import CUSTOM, integration_type
+from interlock.engine.profiles import sunshine_resources as resources
+from interlock.engine.profiles.sunshine_resources import filled
 
 Instance = Mapping[str, Any]
 """An instance as the wire contract shows it."""
 
-_DETAILS = ("type", "metadata", "isDefault", "displayName", "description", "iconUrl")
-_PERSON = {
-    "external_id": "externalId",
-    "signed_up_at": "signedUpAt",
-    "to_be_retained": "toBeRetained",
-    "profile": "profile",
-    "metadata": "metadata",
-}
+_WORDS = ("displayName", "description", "iconUrl")
 
 
 def switchboard(board: Instance, key: str) -> dict[str, Any]:
@@ -40,7 +30,7 @@ def switchboard_integration(integration: Mapping[str, Any]) -> dict[str, Any]:
     """An integration of a board as Sunshine's SwitchboardIntegration."""
     return filled(
         {
-            **in_conversation(integration),
+            **resources.switchboard_integration(integration),
             "deliverStandbyEvents": integration.get("deliver_standby_events", True),
             "nextSwitchboardIntegrationId": integration.get("next_id"),
             "messageHistoryCount": integration.get("message_history_count"),
@@ -48,74 +38,53 @@ def switchboard_integration(integration: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def in_conversation(integration: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of it that a conversation shows.
-
-    Both ``integrationId`` and ``integrationType`` are always there, as the vendor's schema demands: one that is
-    linked by its type has an id made from that, for there is one of a type.
-    """
-    kind = integration_type(integration) or CUSTOM
-    return {
-        "id": integration["id"],
-        "name": integration.get("name", integration["id"]),
-        "integrationId": integration.get("integration_id") or _of_type(kind),
-        "integrationType": kind,
-    }
-
-
 def conversation(
-    instance: Instance,
-    active: Mapping[str, Any] | None,
-    pending: Mapping[str, Any] | None,
-    last_message_at: str | None,
+    instance: Instance, integrations: Sequence[Mapping[str, Any]], last_message_at: str | None
 ) -> dict[str, Any]:
-    """A ``switchboard`` instance as Sunshine's Conversation."""
-    details = instance["context"]["details"]
-    shown = {name: details.get(name) for name in _DETAILS}
+    """A ``switchboard`` instance as Sunshine's Conversation. ``integrations``: those among which its control is."""
+    context = instance["context"]
+    details = context["details"]
     return filled(
         {
-            "id": instance["key"],
-            **shown,
-            "type": details.get("type", "sdkGroup"),
+            **truncated_conversation(instance, integrations),
             "isDefault": details.get("isDefault", False),
-            "activeSwitchboardIntegration": in_conversation(active) if active else None,
-            "pendingSwitchboardIntegration": in_conversation(pending) if pending else None,
+            **{name: details.get(name) for name in _WORDS},
+            "businessLastRead": _date(context.get("business_last_read")),
             "lastUpdatedAt": date(last_message_at or instance["created_at"]),
             "createdAt": date(instance["created_at"]),
         }
     )
 
 
+def truncated_conversation(instance: Instance, integrations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The same as Sunshine's ConversationTruncated."""
+    known = {each["id"]: each for each in integrations}
+    return resources.truncated_conversation(instance["key"], instance["context"], known)
+
+
 def message(instance: Instance) -> dict[str, Any]:
     """A ``message`` instance as Sunshine's Message."""
-    context = instance["context"]
-    return filled(
-        {
-            "id": instance["key"],
-            "received": date(instance["created_at"]),
-            "author": context["author"],
-            "content": context["content"],
-            "source": context["source"] or None,
-            "metadata": context["metadata"] or None,
-        }
-    )
+    return resources.message(instance["key"], date(instance["created_at"]), instance["context"])
 
 
 def user(instance: Instance) -> dict[str, Any]:
     """A ``user`` instance as Sunshine's User."""
-    context = instance["context"]
-    shown = {name: context[field] for field, name in _PERSON.items()}
-    return filled({"id": instance["key"], "authenticated": False, **shown, "identities": []})
+    return resources.user(instance["key"], instance["context"])
 
 
-def user_data(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Sunshine's words for a user as the chart's."""
-    return {field: body[name] for field, name in _PERSON.items() if name in body}
-
-
-def participant(key: str, user_id: str, external_id: str | None) -> dict[str, Any]:
-    """Sunshine's Participant."""
-    return filled({"id": key, "userId": user_id, "userExternalId": external_id})
+def participant(
+    key: str, user_id: str, external_id: str | None, last_read: str | None, unread: int
+) -> dict[str, Any]:
+    """Sunshine's Participant. ``last_read``: when he read last; ``unread``: how many messages he has not read."""
+    return filled(
+        {
+            "id": key,
+            "userId": user_id,
+            "userExternalId": external_id,
+            "unreadCount": unread,
+            "lastRead": _date(last_read),
+        }
+    )
 
 
 def date(time: str) -> str:
@@ -123,10 +92,5 @@ def date(time: str) -> str:
     return parse_time(time).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def filled(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that are not null."""
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _of_type(kind: str) -> str:
-    return hashlib.sha256(f"integration/{kind}".encode()).hexdigest()[:24]
+def _date(time: str | None) -> str | None:
+    return None if time is None else date(time)

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BeforeValidator
 
+from interlock.engine.profiles.sunshine_resources import filled
 from interlock.gateway.answers import answer
 from interlock.gateway.dialects.sunshine import shapes
 from interlock.gateway.dialects.sunshine.bodies import (
@@ -18,7 +19,7 @@ from interlock.gateway.dialects.sunshine.bodies import (
     taken,
 )
 from interlock.gateway.dialects.sunshine.calls import AppCalled, Call
-from interlock.gateway.dialects.sunshine.errors import missing, refusal
+from interlock.gateway.dialects.sunshine.errors import missing
 from interlock.gateway.dialects.sunshine.finding import (
     BOARD,
     board,
@@ -125,7 +126,7 @@ async def create_switchboard_integration(
     """A bot, a desk or another program joins the switchboard; ten at most."""
     await needed_board(call, key)
     made = call.new_id("integration")
-    await _send(call, "add_integration", {"id": made, **shapes.filled(_words(body))})
+    await _send(call, "add_integration", {"id": made, **filled(_words(body))})
     return await _integration(call, made, 201)
 
 
@@ -163,9 +164,7 @@ async def delete_switchboard_integration(
 
 
 async def _send(call: Call, name: str, data: dict[str, Any]) -> None:
-    result = await call.send("board", BOARD, name, data)
-    if result["error"] is not None:
-        raise refusal(result, _NO_DEFAULT)
+    await call.do("board", BOARD, name, data, known=_NO_DEFAULT)
 
 
 async def _answered(call: Call, status: int) -> Response:

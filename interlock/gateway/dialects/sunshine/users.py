@@ -8,11 +8,12 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BeforeValidator
 
+from interlock.engine.profiles.sunshine_resources import user_data
 from interlock.gateway.answers import answer
 from interlock.gateway.dialects.sunshine import shapes
 from interlock.gateway.dialects.sunshine.bodies import USER_CREATE, USER_UPDATE, taken
 from interlock.gateway.dialects.sunshine.calls import Call, Called
-from interlock.gateway.dialects.sunshine.errors import missing, refusal
+from interlock.gateway.dialects.sunshine.errors import missing
 from interlock.gateway.dialects.sunshine.finding import user, user_id
 from interlock.gateway.dialects.sunshine.words import SunshineDone, SunshineUserOne, answers, errors
 from interlock.gateway.parameters import takes
@@ -32,7 +33,8 @@ UserId = Annotated[str, Path(alias="userIdOrExternalId", min_length=1), BeforeVa
 async def create_user(call: Called, body: Annotated[dict[str, Any], Depends(taken(USER_CREATE))]) -> Response:
     """The app knows a customer."""
     key = user_id(body["externalId"])
-    await _send(call, key, "create", shapes.user_data(body))
+    known = {"user_exists": (409, "conflict")}
+    await call.do("user", key, "create", user_data(body), known=known)
     return answer({"user": shapes.user(await _found(call, key))}, 201)
 
 
@@ -54,7 +56,7 @@ async def update_user(
     """What is not named stays as it is; of the profile too."""
     key = str((await _found(call, reference))["key"])
     if body:
-        await _send(call, key, "update", shapes.user_data(body))
+        await call.do("user", key, "update", user_data(body))
     return answer({"user": shapes.user(await _found(call, key))})
 
 
@@ -62,7 +64,7 @@ async def update_user(
 async def delete_user(call: Called, reference: UserId) -> Response:
     """The app knows the customer no more."""
     key = str((await _found(call, reference))["key"])
-    await _send(call, key, "delete", {})
+    await call.do("user", key, "delete")
     return answer({})
 
 
@@ -71,9 +73,3 @@ async def _found(call: Call, reference: str) -> Instance:
     if found is None:
         raise missing("user")
     return found
-
-
-async def _send(call: Call, key: str, name: str, data: dict[str, Any]) -> None:
-    result = await call.send("user", key, name, data)
-    if result["error"] is not None:
-        raise refusal(result, {"user_exists": (409, "conflict")})

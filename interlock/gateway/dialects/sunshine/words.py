@@ -131,6 +131,8 @@ class SunshineParticipant(Shown):
     id: str
     userId: str
     userExternalId: str | None = None
+    unreadCount: int
+    lastRead: str | None = None
 
 
 class SunshineParticipantOne(Shown):
