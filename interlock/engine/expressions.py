@@ -13,6 +13,7 @@ that the application has registered in code.
 from __future__ import annotations
 
 import ast
+import threading
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
@@ -40,6 +41,9 @@ MAX_TEXT = 2_000
 """Characters of an expression."""
 MAX_NODES = 300
 MAX_DEPTH = 40
+_PARSING = threading.Lock()
+"""A gateway compiles charts in several threads: warnings are caught for all of them at once, and CPython's parser
+counts its depth for all of them too."""
 
 
 class ExpressionError(InterlockError):
@@ -156,7 +160,7 @@ def _parse(body: str, skipped: int) -> ast.expr:
     if control is not None:
         raise ExpressionError("a control character in an expression", skipped + control)
     try:
-        with warnings.catch_warnings():
+        with _PARSING, warnings.catch_warnings():
             # Python warns about such as '\d' or 1if: no chart needs them, and a warning would go unseen.
             warnings.simplefilter("error")
             tree = ast.parse(body, mode="eval").body

@@ -1,6 +1,12 @@
 """The expression language: what it computes, what it refuses at load, what it refuses while it runs."""
 
+import ast
+import threading
 import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -529,3 +535,21 @@ def _seconds(act, times=2_000):
     for _ in range(times):
         act()
     return (time.perf_counter() - started) / times
+
+
+def test_threads_parse_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    both_inside, met = threading.Barrier(2), []
+    parse = ast.parse
+
+    def watched(*args: Any, **options: Any) -> Any:
+        with suppress(threading.BrokenBarrierError):
+            both_inside.wait(0.3)
+            met.append("two at once")
+        return parse(*args, **options)
+
+    monkeypatch.setattr(ast, "parse", watched)
+    filters = list(warnings.filters)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(compiled, ["1 + 1", "2 + 2"]))
+    assert met == []
+    assert list(warnings.filters) == filters
