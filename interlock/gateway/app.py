@@ -54,6 +54,7 @@ def _routes(lifespan: Lifespan[FastAPI] | None = None) -> tuple[FastAPI, Envelop
     app.openapi = partial(_document, app, app.openapi)  # type: ignore[method-assign]
     envelopes = Envelopes()
     answer_problems(app, envelopes.response)
+    native.mount_commands(app)
     dialects.mount(app, envelopes)
     native.mount(app)
     app.include_router(health.router)
