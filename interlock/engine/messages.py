@@ -31,7 +31,8 @@ MAX_ID_LENGTH = 128
 MAX_KEY_LENGTH = 256
 
 # Control characters and line separators break logs, terminals and headers; all others may stand in a key.
-_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
+PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
+"""A pattern: what keys, ids and names consist of."""
 
 
 def _no_longer(longest: int) -> Callable[[str], str]:
@@ -46,10 +47,10 @@ def _no_longer(longest: int) -> Callable[[str], str]:
 
 
 def _shown(longest: int) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": longest, "pattern": _PRINTABLE})
+    return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": longest, "pattern": PRINTABLE})
 
 
-_Printable = Annotated[str, StringConstraints(min_length=1, pattern=_PRINTABLE)]
+_Printable = Annotated[str, StringConstraints(min_length=1, pattern=PRINTABLE)]
 Text = Annotated[_Printable, AfterValidator(_no_longer(MAX_KEY_LENGTH)), _shown(MAX_KEY_LENGTH)]
 Identifier = Annotated[_Printable, AfterValidator(_no_longer(MAX_ID_LENGTH)), _shown(MAX_ID_LENGTH)]
 Name = Annotated[
@@ -59,7 +60,7 @@ Name = Annotated[
 ActorKind = Literal["agent", "integration", "bot", "system", "supervisor", "admin"]
 
 
-_SOUND = re.compile(_PRINTABLE)
+_SOUND = re.compile(PRINTABLE)
 
 
 def is_printable(text: str) -> bool:
@@ -114,7 +115,7 @@ class Command(BaseModel):
     correlation_id: Identifier | None = None
     causation_id: Identifier | None = None
     traceparent: Identifier | None = None
-    reply_to: Annotated[str, StringConstraints(max_length=MAX_KEY_LENGTH, pattern=_PRINTABLE)] | None = Field(
+    reply_to: Annotated[str, StringConstraints(max_length=MAX_KEY_LENGTH, pattern=PRINTABLE)] | None = Field(
         default=None, description="A list key `<prefix>:reply:<token>` that gets the result by RPUSH."
     )
 

@@ -19,10 +19,9 @@ from interlock.gateway.asking import NotAnswered, ask
 from interlock.gateway.callers import Caller
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.native.auditing import write_down
-from interlock.gateway.native.bodies import WHOLE, Body
+from interlock.gateway.native.bodies import BODY_PROBLEMS, WHOLE, Body, taken, takes_model
 from interlock.gateway.native.charts import chart_of
 from interlock.gateway.native.explaining import tried
-from interlock.gateway.native.json_bodies import BODY_PROBLEMS, taken, takes_model
 from interlock.gateway.permissions import may_read, readable_sources
 from interlock.gateway.problems import Problem
 from interlock.gateway.reading import listed, stored

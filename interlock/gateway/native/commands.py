@@ -24,8 +24,8 @@ from interlock.gateway.answers import (
 from interlock.gateway.asking import send
 from interlock.gateway.callers import SECURITY, Reader, caller_of, check_readable
 from interlock.gateway.deployment import Deployment, ServedDeployment
+from interlock.gateway.native.bodies import json_object
 from interlock.gateway.native.headers import IF_MATCH, expected_version, header_words, idempotency_key
-from interlock.gateway.native.json_bodies import json_object
 from interlock.gateway.parameters import takes
 from interlock.gateway.problems import Problem
 from interlock.gateway.shapes import NOT_OVER_HTTP, CommandResult, Pending, command_body

@@ -11,33 +11,32 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BeforeValidator
 
-from interlock.engine.messages import MAX_KEY_LENGTH
+from interlock.engine.messages import MAX_KEY_LENGTH, PRINTABLE
 from interlock.engine.tokens import Principal
 from interlock.gateway.answers import answer, decoded, problems, retry_headers, status_of
 from interlock.gateway.asking import ask
 from interlock.gateway.callers import Caller, Reader
 from interlock.gateway.deployment import Deployment, ServedDeployment
+from interlock.gateway.native.bodies import BODY_PROBLEMS, json_object
 from interlock.gateway.native.headers import IF_MATCH, expected_version, header_words, idempotency_key
 from interlock.gateway.native.instances import MAX_PAGE, list_instances, read_instance
-from interlock.gateway.native.json_bodies import BODY_PROBLEMS, json_object
 from interlock.gateway.parameters import takes
 from interlock.gateway.problems import Problem
 from interlock.gateway.reading import read
 from interlock.gateway.shapes import Instance, InstancePage
 
-_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 _KEY = {
     "type": "string",
     "minLength": 1,
     "maxLength": 256,
-    "pattern": _PRINTABLE,
+    "pattern": PRINTABLE,
 }
 Name = Annotated[
     str,
     Path(
         description="Its name, percent-encoded.",
         max_length=MAX_KEY_LENGTH,
-        json_schema_extra={"pattern": _PRINTABLE},
+        json_schema_extra={"pattern": PRINTABLE},
     ),
     BeforeValidator(decoded),
 ]

@@ -21,9 +21,8 @@ from interlock.engine.tokens import Principal
 from interlock.gateway.answers import answer, problems
 from interlock.gateway.callers import Caller, Reader, check_readable
 from interlock.gateway.deployment import Deployment, ServedDeployment
-from interlock.gateway.native.bodies import WHOLE, Body
+from interlock.gateway.native.bodies import BODY_PROBLEMS, WHOLE, Body, taken, takes_model
 from interlock.gateway.native.instances import Key, MachineId
-from interlock.gateway.native.json_bodies import BODY_PROBLEMS, taken, takes_model
 from interlock.gateway.problems import Problem
 from interlock.gateway.reading import accepted, compiled, shown, shown_entry, stored
 from interlock.gateway.shapes import Capabilities, Explanation, Replayed, Trial

@@ -31,8 +31,7 @@ from interlock.gateway.answers import answer, decoded, problems
 from interlock.gateway.callers import Operator
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.native.auditing import write_down
-from interlock.gateway.native.bodies import Body, Moment
-from interlock.gateway.native.json_bodies import BODY_PROBLEMS, taken, takes_model
+from interlock.gateway.native.bodies import BODY_PROBLEMS, Body, Moment, taken, takes_model
 from interlock.gateway.native.webhook_shapes import (
     AttemptShown,
     DeliveryPage,

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Path, Response
 from pydantic import BeforeValidator
 
+from interlock.engine.messages import PRINTABLE
 from interlock.gateway.dialects.engage.answering import answer
 from interlock.gateway.dialects.engage.calls import Call, Called
 from interlock.gateway.dialects.engage.errors import refusal, unprocessable
@@ -20,7 +21,6 @@ from interlock.gateway.dialects.engage.words import (
     BODY,
     FILTER,
     MAX_BODY,
-    PRINTABLE,
     EngageContent,
     EngageContents,
     errors,

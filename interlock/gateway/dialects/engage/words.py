@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from interlock.engine.messages import PRINTABLE
 from interlock.gateway.parameters import MAX_QUERY_TEXT
 from interlock.gateway.shown import Count, Shown, Time
 
@@ -137,7 +138,6 @@ class EngageError(Shown):
     status: int
 
 
-PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": PRINTABLE}
 BODY: dict[str, Any] = {
     "type": "string",

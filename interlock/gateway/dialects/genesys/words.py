@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from interlock.engine.messages import PRINTABLE
 from interlock.gateway.shown import Count, Shown, Time
 
 
@@ -124,7 +125,7 @@ NAME: dict[str, Any] = {
     "type": "string",
     "minLength": 1,
     "maxLength": 256,
-    "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$",
+    "pattern": PRINTABLE,
 }
 OBJECT: dict[str, Any] = {"type": "object"}
 TEXTS: dict[str, Any] = {"type": "array", "items": TEXT, "minItems": 1, "maxItems": 100}

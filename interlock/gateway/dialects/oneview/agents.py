@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Header, Path, Response
 from pydantic import BeforeValidator
 
-from interlock.engine.messages import MAX_ID_LENGTH, is_printable
+from interlock.engine.messages import MAX_ID_LENGTH, PRINTABLE, is_printable
 from interlock.engine.tokens import Principal
 from interlock.gateway.answers import answer
 from interlock.gateway.asking import ask
@@ -18,7 +18,6 @@ from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.dialects.oneview.errors import forbidden, not_found, refusal
 from interlock.gateway.dialects.oneview.shapes import agent_info, ticket, urgency
 from interlock.gateway.dialects.oneview.words import (
-    PRINTABLE,
     OneViewAgent,
     OneViewError,
     OneViewTicket,

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import BeforeValidator
 
-from interlock.engine.messages import MAX_ID_LENGTH, is_printable
+from interlock.engine.messages import MAX_ID_LENGTH, PRINTABLE, is_printable
 from interlock.engine.tokens import Principal
 from interlock.gateway.answers import answer
 from interlock.gateway.asking import ask
@@ -19,7 +19,6 @@ from interlock.gateway.dialects.oneview.agents import ON_BEHALF, Named
 from interlock.gateway.dialects.oneview.errors import forbidden, not_found, refusal
 from interlock.gateway.dialects.oneview.shapes import ticket
 from interlock.gateway.dialects.oneview.words import (
-    PRINTABLE,
     OneViewDepartment,
     OneViewErrors,
     OneViewTicket,

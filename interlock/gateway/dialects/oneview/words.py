@@ -8,8 +8,6 @@ from pydantic import BaseModel, Field
 
 from interlock.gateway.shown import Count, Shown
 
-PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
-
 
 class OneViewMetadata(Shown):
     ccr: Any = Field(default=None, description="Why the customer asks.")

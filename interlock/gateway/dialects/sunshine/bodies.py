@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema_rs
 from fastapi import Request
 
+from interlock.engine.messages import PRINTABLE
 from interlock.gateway.dialects.sunshine.errors import CODES, SunshineError, bad_request
 from interlock.gateway.parameters import json_body
 from interlock.statecharts.functions import metadata_bytes
@@ -17,7 +18,6 @@ _MAX_PROBLEMS = 10
 _MASK = "what was sent"
 """Stands for values in messages: they may be secret."""
 
-PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 _ID: Schema = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": PRINTABLE}
 _EXTERNAL_ID: Schema = {"type": "string", "minLength": 1, "maxLength": 1024}
 _HUNDRED: Schema = {"type": "string", "minLength": 1, "maxLength": 100}

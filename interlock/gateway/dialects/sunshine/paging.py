@@ -10,7 +10,8 @@ from typing import Any
 
 from fastapi import Request
 
-from interlock.gateway.dialects.sunshine.bodies import PRINTABLE, Schema
+from interlock.engine.messages import PRINTABLE
+from interlock.gateway.dialects.sunshine.bodies import Schema
 from interlock.gateway.dialects.sunshine.calls import Call
 from interlock.gateway.dialects.sunshine.errors import bad_request
 from interlock.gateway.parameters import read_json, unfolded
