@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import jsonschema_rs
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
@@ -41,8 +42,11 @@ async def parameters(request: Request) -> dict[str, Any]:
     return {**found, **await _body(request)}
 
 
-def takes(schema: Mapping[str, Any], *, required: bool = True) -> dict[str, Any]:
-    """The OpenAPI words for an operation with a JSON body of this schema. Not required: an empty one is `{}`."""
+def takes(schema: Mapping[str, Any], *, required: bool | None = None) -> dict[str, Any]:
+    """The OpenAPI words for an operation with such a JSON body. None at all is ``{}``: where that will not do,
+    it is required; ``required`` says so of schemas that refer to others."""
+    if required is None:
+        required = not jsonschema_rs.is_valid(dict(schema), {})
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 

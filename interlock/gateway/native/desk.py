@@ -53,7 +53,7 @@ def _body(**properties: Any) -> dict[str, Any]:
     """The OpenAPI words for such an operation; none of the properties of its body is required."""
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
     key = header_words("Idempotency-Key", "Sent again under the same key, the request counts once.")
-    return {**takes(schema, required=False), "parameters": [key, IF_MATCH]}
+    return {**takes(schema), "parameters": [key, IF_MATCH]}
 
 
 _TEXT = {"type": "string"}

@@ -142,8 +142,7 @@ ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "
 BODY: dict[str, Any] = {
     "type": "string",
     "minLength": 1,
-    "maxLength": MAX_QUERY_TEXT,
-    "description": f"In the body of the request {MAX_BODY} characters.",
+    "description": f"In the query {MAX_QUERY_TEXT} characters at most, in the body {MAX_BODY}.",
 }
 FILTER: dict[str, Any] = {"type": "string", "maxLength": MAX_TEXT, "description": "Empty: any."}
 IDS: dict[str, Any] = {"type": "array", "items": {"type": "string", "maxLength": MAX_TEXT}, "minItems": 1}

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from fastapi import Path
 from pydantic import BaseModel, BeforeValidator
 
-from interlock.gateway.shown import Shown, Time
+from interlock.gateway.shown import Count, Shown, Time
 
 ConversationId = Annotated[str, Path(alias="conversationId", min_length=1), BeforeValidator(unquote)]
 
@@ -77,6 +77,7 @@ class SunshineConversation(Shown):
     displayName: str | None = None
     description: str | None = None
     iconUrl: str | None = None
+    businessLastRead: Time | None = None
     lastUpdatedAt: Time
     createdAt: Time
 
@@ -131,8 +132,8 @@ class SunshineParticipant(Shown):
     id: str
     userId: str
     userExternalId: str | None = None
-    unreadCount: int
-    lastRead: str | None = None
+    unreadCount: Count
+    lastRead: Time | None = None
 
 
 class SunshineParticipantOne(Shown):
