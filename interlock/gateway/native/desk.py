@@ -62,7 +62,7 @@ _TEN_YEARS = 315_360_000
 """Seconds: no timer runs longer."""
 _SECONDS = {"type": "number", "minimum": 0, "maximum": _TEN_YEARS}
 _POSITIVE_SECONDS = {"type": "number", "exclusiveMinimum": 0, "maximum": _TEN_YEARS}
-_PLACES = {"type": "integer", "minimum": 0}
+_PLACES = {"type": "integer", "minimum": 0, "maximum": 1_000_000}
 
 
 @router.put(
