@@ -170,7 +170,7 @@ def test_many_hanging_endpoints_leave_places_to_a_healthy_one(
     desk.subscribe(receiver.url("/fast"), "ticket.*")  # the last in every order
     desk.announce(100)
     started = time.monotonic()
-    shift = threading.Thread(target=desk.deliver, kwargs={"shift_seconds": 0.5})
+    shift = threading.Thread(target=desk.deliver, kwargs={"shift_seconds": 2.0})
     shift.start()
     assert receiver.wait_for("/fast", 100)[-1].at - started < 2.5, "it had to wait for the others' deadline"
     # And when all of them are known to hang.
