@@ -3,7 +3,7 @@
 In one run and in turn: one gateway and two drain processes, each request a command that makes an instance and waits
 for its result; a FastAPI application that enqueues an RQ job and waits for its result, with two SimpleWorkers
 (`plain_gateway`, `plain_rq`). First at an even 200 requests a second, measured from when each was due, then as
-many as 64 connections can. The client is a process of the same machine and takes its part of it.
+many as 256 connections can. The client is a process of the same machine and takes its part of it.
 Prints medians and ratios.
 """
 
@@ -31,7 +31,7 @@ from interlock.engine import tokens
 from interlock.engine.embedded import EmbeddedServer
 from interlock.engine.keys import Keys
 
-CONNECTIONS = 64
+CONNECTIONS = 256
 EVEN_RATE = 200
 
 Body = Callable[[int], dict[str, Any]]
