@@ -9,7 +9,6 @@ careful way of `Drainer.drain`, one partition at a time.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.store import Store
 from interlock.workers.batch import Batch
 from interlock.workers.drain import SHIFT_SECONDS, Drainer, DrainSummary, InboxEntry, Read
+from interlock.workers.work import read_cursor
 
 LINGER_SECONDS = 0.1
 """How long a shift stays when nothing comes. A worker that is killed meanwhile holds its partitions up until their
@@ -41,7 +41,6 @@ _APART_SECONDS = 0.02
 _BLOCKED_SECONDS = 1.0
 """How long one is left alone that could not be served."""
 _BEGINNING = "0-0"
-_ENTRY_ID = re.compile(rb"[0-9]{1,20}-[0-9]{1,20}\Z")
 
 Told = Callable[[DrainSummary], None]
 """Is told after each commit what it brought."""
@@ -156,7 +155,7 @@ class Shift:
             if lease is None:
                 self._apart_until[number] = time.monotonic() + _OWNED_SECONDS
                 continue
-            sound = cursor is None or (isinstance(cursor, bytes) and _ENTRY_ID.match(cursor))
+            sound = not isinstance(cursor, Exception) and read_cursor(cursor) is not None
             self._held[number] = _Held(lease, cursor if sound else None)
             if not sound:
                 self._carefully(number)
