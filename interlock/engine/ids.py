@@ -70,3 +70,9 @@ def next_entry_id(entry_id: str) -> str:
     """The smallest stream id after ``entry_id`` (``<ms>-<sequence>``): where a stream is trimmed up to."""
     milliseconds, sequence = (int(part) for part in entry_id.split("-"))
     return f"{milliseconds}-{sequence + 1}" if sequence < _LAST_SEQUENCE else f"{milliseconds + 1}-0"
+
+
+def entry_place(entry_id: bytes) -> tuple[int, int]:
+    """Milliseconds and number of a stream's entry id, by which ids are ordered."""
+    milliseconds, _, number = entry_id.partition(b"-")
+    return int(milliseconds), int(number)

@@ -20,6 +20,7 @@ import redis
 import redis.asyncio
 import structlog
 
+from interlock.engine.ids import entry_place
 from interlock.engine.keys import Keys
 from interlock.gateway.batching import ended
 
@@ -260,7 +261,7 @@ class Feed:
             for stream, entries in found:
                 number = self._numbers[stream]
                 for entry_id, fields in entries:
-                    self._ends[number] = _entry(entry_id)
+                    self._ends[number] = entry_place(entry_id)
                     one = _announced(number, entry_id, fields)
                     if one is not None:
                         self._tell(one)
@@ -294,7 +295,7 @@ class Feed:
             if stream is None or after == last or stream.get("entries-added") == stream["length"]:
                 continue
             first = stream["first-entry"]
-            if first is None or after < _entry(first[0]):
+            if first is None or after < entry_place(first[0]):
                 raise PlaceLost
 
     async def _since(
@@ -335,7 +336,7 @@ class Feed:
                     yield one
             if len(entries) < _PAGE_EVENTS:
                 return
-            after = _entry(entries[-1][0])
+            after = entry_place(entries[-1][0])
 
     def _heard(self, notices: bool) -> int:
         """How many of the streams a listener hears."""
@@ -378,12 +379,7 @@ def _is_part(part: str) -> bool:
 
 def _last(stream: Mapping[str, Any] | None) -> Entry:
     """The entry that came last, be it kept or not."""
-    return _START if stream is None else _entry(stream["last-generated-id"])
-
-
-def _entry(entry_id: bytes) -> Entry:
-    milliseconds, _, number = entry_id.partition(b"-")
-    return int(milliseconds), int(number)
+    return _START if stream is None else entry_place(stream["last-generated-id"])
 
 
 def _text(entry: Entry) -> str:
@@ -399,4 +395,4 @@ def _announced(number: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> A
     except (orjson.JSONDecodeError, KeyError, TypeError):
         log.error("event_unreadable", entry=entry_id.decode())
         return None
-    return Announced(event, raw, number, _entry(entry_id))
+    return Announced(event, raw, number, entry_place(entry_id))

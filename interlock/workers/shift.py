@@ -19,6 +19,7 @@ from typing import cast
 import redis
 
 from interlock.engine import fencing
+from interlock.engine.ids import entry_place
 from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.store import Store
 from interlock.workers.batch import Batch
@@ -129,8 +130,8 @@ class Shift:
         """What stands behind the cursor; None where it is nothing, or is left to the careful way."""
         held = self._held[number]
         if held.new:  # the inbox was read before the partition was ours: its last owner may have moved on
-            after = _place(held.cursor or b"0-0")
-            entries = [entry for entry in entries if _place(entry[0]) > after]
+            after = entry_place(held.cursor or b"0-0")
+            entries = [entry for entry in entries if entry_place(entry[0]) > after]
             held.new = False
         if len(entries) >= _PER_READ:
             self._carefully(number)
@@ -220,8 +221,3 @@ class Shift:
             if reply not in (0, -1):
                 fencing.release(client, each.lease)
                 self.more.append(number)
-
-
-def _place(entry_id: bytes) -> tuple[int, int]:
-    milliseconds, _, sequence = entry_id.partition(b"-")
-    return int(milliseconds), int(sequence)

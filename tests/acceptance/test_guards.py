@@ -70,7 +70,7 @@ GUARDS = [
     Guard(
         3,
         "workers/shift.py",
-        "entries = [entry for entry in entries if _place(entry[0]) > after]",
+        "entries = [entry for entry in entries if entry_place(entry[0]) > after]",
         "pass",
         "contract/test_shift.py::test_what_the_last_owner_has_done_meanwhile_is_not_done_again",
     ),
