@@ -34,11 +34,11 @@ def test_nothing_is_read_without_a_permission(gateway: Gateway, kind: str) -> No
 
 def test_a_list_holds_what_may_be_read_and_no_page_is_cut_short_by_the_rest(gateway: Gateway) -> None:
     for number in range(6):
-        source = "web" if number % 2 else "fax"
+        source = "listed" if number % 2 else "unlisted"
         gateway.admin.command(
             f"thread/list-{number}", "message", data={"content_id": "1", "source_id": source}
         )
-    client = gateway.with_token("agent", permissions=["read:web"])
+    client = gateway.with_token("agent", permissions=["read:listed"])
     first = client.get("/interlock/v1/instances/thread?limit=2").body
     rest = client.get(f"/interlock/v1/instances/thread?limit=50&cursor={first['next']}").body
     assert [one["key"] for one in first["instances"]] == ["list-1", "list-3"]
