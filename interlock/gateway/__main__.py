@@ -10,18 +10,21 @@ import os
 import socket
 import sys
 
-import structlog
-
-from interlock.engine import lifeline, logs
-from interlock.engine.errors import ServerUnreachable
-from interlock.engine.settings import Settings
-from interlock.gateway.server import serve
+from interlock.engine.collecting import begin_loading
 
 EXIT_UNREACHABLE = 5
 
 
 def main(argv: list[str]) -> int:
     """Serve until told to stop; 0, or 5 without a server."""
+    begin_loading()
+    import structlog
+
+    from interlock.engine import lifeline, logs
+    from interlock.engine.errors import ServerUnreachable
+    from interlock.engine.settings import Settings
+    from interlock.gateway.server import serve
+
     descriptor, parent_pid = int(argv[0]), int(argv[1])
     lifeline.die_with_parent(parent_pid)
     settings = Settings()

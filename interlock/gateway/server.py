@@ -10,6 +10,7 @@ from types import FrameType
 import structlog
 import uvicorn
 
+from interlock.engine.collecting import end_loading
 from interlock.engine.settings import Settings
 from interlock.gateway.app import make_app
 from interlock.gateway.deployment import ServedDeployment
@@ -40,6 +41,7 @@ def serve(settings: Settings, listening: socket.socket) -> None:
     # uvicorn sends the signal to itself again when it has ended; that is not to end us, we end by returning.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _nothing)
+    end_loading()
     log.info("listening", http_url=url_of(listening))
     _Server(config, deployment).run(sockets=[listening])
 

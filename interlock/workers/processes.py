@@ -1,4 +1,4 @@
-"""The processes that the supervisor starts: ``python -m interlock.workers.processes KIND PARENT_PID``.
+"""The processes that the supervisor starts: ``python -m interlock.workers KIND PARENT_PID``.
 
 ``drain`` applies commands, ``deliver`` sends webhooks, ``invoke`` runs what charts invoke, ``pump`` moves
 commands to their partitions.
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from enum import StrEnum
@@ -21,6 +20,7 @@ import structlog
 from interlock.engine import lifeline, logs
 from interlock.engine.audit import Action, AuditNotKept, Deed, at_the_shell, record
 from interlock.engine.clients import connect, connect_rq
+from interlock.engine.collecting import end_loading
 from interlock.engine.errors import ChartError, ServerUnreachable
 from interlock.engine.secrets import KEY_FAULTS
 from interlock.engine.settings import Settings
@@ -102,16 +102,19 @@ def _run_drain(context: WorkerContext) -> None:
     catalog = Catalog.load(context.settings.charts, registered=context.store.charts)
     register_charts(context.store, catalog)
     jobs = drain_jobs(context, Drainer(context.store, catalog, context.settings))
+    end_loading()
     DrainWorker(connect_rq(context.settings), context.settings.queue_names[0], jobs, context.stop).work()
 
 
 def _run_deliver(context: WorkerContext) -> None:
     jobs = deliver_jobs(context)
+    end_loading()
     DrainWorker(connect_rq(context.settings), context.settings.queue_names[1], jobs, context.stop).work()
 
 
 def _run_invoke(context: WorkerContext) -> None:
     jobs = invoke_jobs(context, Invoker(context.store, context.settings, invocable()))
+    end_loading()
     queue = context.settings.invoke_queue_name
     DrainWorker(connect_rq(context.settings), queue, jobs, context.stop).work()
 
@@ -131,7 +134,9 @@ def _run_pump(context: WorkerContext) -> None:
         signal.signal(number, stop)
     to_rq = context.rq_client, context.settings
     wakes = partial(wake_drain, *to_rq), partial(wake_deliver, *to_rq), partial(wake_invoke, *to_rq)
-    Pump(context.store, context.settings, *wakes).run(context.stop)
+    pump = Pump(context.store, context.settings, *wakes)
+    end_loading()
+    pump.run(context.stop)
 
 
 _RUN: dict[Kind, Callable[[WorkerContext], None]] = {
@@ -140,6 +145,3 @@ _RUN: dict[Kind, Callable[[WorkerContext], None]] = {
     Kind.INVOKE: _run_invoke,
     Kind.PUMP: _run_pump,
 }
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

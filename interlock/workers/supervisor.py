@@ -17,6 +17,7 @@ import redis
 import structlog
 
 from interlock.engine.clients import connect, connect_rq
+from interlock.engine.collecting import end_loading
 from interlock.engine.errors import ChartError, ServerUnreachable
 from interlock.engine.settings import Settings
 from interlock.engine.store import ChartConflict, Store
@@ -104,6 +105,7 @@ class Supervisor:
         143 or 130 after a second signal, which kills; 4 where a child found a chart invalid. ``on_tick`` is
         called a few times a second.
         """
+        end_loading()
         with SignalInbox() as inbox:
             try:
                 self.start()
@@ -157,7 +159,7 @@ class Supervisor:
 
     def _launch(self, child: _Child) -> None:
         child.process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            [sys.executable, "-m", "interlock.workers.processes", child.kind.value, str(os.getpid())],
+            [sys.executable, "-m", "interlock.workers", child.kind.value, str(os.getpid())],
             env=self.settings.environment(),
             stdin=subprocess.DEVNULL,
             process_group=0,  # Ctrl-C reaches the supervisor alone, which tells the children

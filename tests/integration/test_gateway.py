@@ -28,10 +28,10 @@ def test_health_is_told_without_a_token(gateway: Gateway) -> None:
     stranger = Client(gateway.url)
     assert stranger.get("/livez").body == {"status": "alive"}
     assert gateway.admin.command("parcel/timed", "post", data={"owner": "ann"}).status == 200
-    answer = stranger.get("/readyz")
+    # What a test before this one has left to do is done first.
+    answer = wait_until(lambda: (told := stranger.get("/readyz")).body["backlog"] == 0 and told)
     assert (answer.status, answer.body["status"], answer.body["timer_lag_seconds"]) == (200, "ready", 0)
     assert answer.body["earliest_timer"] is not None
-    assert answer.body["backlog"] == 0
 
 
 def test_readiness_tells_how_late_the_first_timer_is(gateway: Gateway) -> None:

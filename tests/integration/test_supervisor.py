@@ -134,7 +134,7 @@ def children(pid: int, kind: str = "") -> list[int]:
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
-        if parent == pid and f"interlock.workers.processes {kind}" in command and alive(int(entry.name)):
+        if parent == pid and f"interlock.workers {kind}" in command and alive(int(entry.name)):
             found.append(int(entry.name))
     return found
 
