@@ -51,6 +51,8 @@ class Step:
     """
 
     __slots__ = (
+        "_armed",
+        "_unnamed",
         "active",
         "cancelled",
         "context",
@@ -93,6 +95,8 @@ class Step:
         self.context = context
         self.recorded = recorded
         self.timers = timers
+        self._armed: set[str] = set()
+        self._unnamed = 0
         self.scope = scope
         self.now = now
         self.version = version
@@ -280,6 +284,8 @@ class Step:
             left = {node.path for node in leaving if node.after}
             if left:
                 self.timers = [t for t in self.timers if t.state not in left or t.id.startswith(RAISE)]
+                if self._armed:
+                    self._armed.intersection_update([timer.id for timer in self.timers])
         self.active &= ~mask
         self.starting &= ~mask
         if self.order:
@@ -362,10 +368,11 @@ class Step:
     def _arm(self, arrow: Arrow) -> None:
         definition = arrow.definition
         timer_id = f"{definition.event}@{self.version}"
-        if any(timer.id == timer_id for timer in self.timers):
+        if timer_id in self._armed:
             return
         due = self._due(definition.delay)
         if due is not None:
+            self._armed.add(timer_id)
             self.timers = [
                 *self.timers,
                 Timer(timer_id, definition.event, definition.source, format_time(due)),
@@ -408,9 +415,9 @@ class Step:
             return
         if action.id:
             self._cancel(action.id)
-        start = f"{RAISE}{action.id}@{self.version}."
-        ordinal = sum(timer.id.startswith(start) for timer in self.timers)
-        self.timers = [*self.timers, Timer(f"{start}{ordinal}", action.event, "", format_time(due))]
+        timer_id = f"{RAISE}{action.id}@{self.version}.{0 if action.id else self._unnamed}"
+        self._unnamed += not action.id
+        self.timers = [*self.timers, Timer(timer_id, action.event, "", format_time(due))]
 
     def _send(self, action: Send) -> None:
         self.scope.context = self.context
