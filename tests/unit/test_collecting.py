@@ -8,12 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from interlock.engine import collecting
 from interlock.engine.collecting import begin_loading, end_loading
 
 
 @pytest.fixture(autouse=True)
-def collector_as_it_was() -> Iterator[None]:
+def collector_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     usual = gc.get_threshold()
+    monkeypatch.setattr(collecting, "_USUAL", usual)
     yield
     gc.unfreeze()
     gc.set_threshold(*usual)
@@ -28,12 +30,12 @@ def test_no_search_while_loading_and_as_ever_afterwards() -> None:
     usual = gc.get_threshold()
     begin_loading()
     searched = gc.get_stats()[0]["collections"]
-    kept = [Ring() for _ in range(50_000)]
+    kept = [Ring() for _ in range(100_000)]
     assert gc.get_stats()[0]["collections"] == searched
     end_loading()
     assert gc.get_threshold() == usual
     lost = weakref.ref(Ring())
-    for _ in range(50_000):
+    for _ in range(100_000):
         kept.append(Ring())
     assert lost() is None
 
