@@ -23,6 +23,14 @@ from interlock.statecharts import catalog
 from interlock.statecharts.calendars import SHIPPED, files_of, functions_over
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Only where tests run in several processes."""
+    from tests.scheduling import SharedFixtures
+
+    return SharedFixtures(config, log)
+
+
 def pytest_collection_finish() -> None:
     """Thousands of tests stay until the end: a search for garbage need not go through them each time."""
     gc.collect()

@@ -10,7 +10,6 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
@@ -18,7 +17,7 @@ import redis
 
 from interlock.engine import tokens
 from interlock.engine.embedded import EmbeddedServer
-from tests.integration.gateway_setup import KEYS, Gateway, alive, run
+from tests.integration.gateway_setup import KEYS, Gateway, run
 from tests.integration.http_client import (
     Client,
     environment,
@@ -151,48 +150,3 @@ def test_a_token_that_cannot_be_is_refused_with_its_exit_code(
 ) -> None:
     done = run(gateway.environ, "token", "create", *arguments)
     assert (done.returncode, b"Traceback" in done.stderr, done.stdout) == (code, False, b"")
-
-
-# With `interlock dev`
-
-
-def test_dev_serves_http_with_an_admins_token_and_keeps_it_running(tmp_path: Path) -> None:
-    data_dir, port = tmp_path / "data", free_port()
-    status_file = data_dir / "dev.json"
-
-    def begin(name: str) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
-        log = tmp_path / name
-        process = start(
-            *(log, environment(), "dev", "--data-dir", str(data_dir)),
-            *("--port", str(port), "--processes", "1"),
-        )
-        wait_until(lambda: status_file.exists() or process.poll() is not None)
-        assert process.poll() is None, log.read_text()
-        return process, orjson.loads(status_file.read_bytes())
-
-    dev, status = begin("first.log")
-    try:
-        assert status["http_url"] == f"http://127.0.0.1:{port}"
-        admin = Client(status["http_url"], status["admin_token"])
-        data = {"queue": "fr"}
-        assert admin.command("ticket/T-1", "open", data=data).body["status"] == "applied"
-        assert status["admin_token"].encode() not in (tmp_path / "first.log").read_bytes()
-        before = status["pids"]["gateway"]
-        os.kill(before, signal.SIGKILL)
-        # The socket stays open, so that whoever comes now waits and is answered.
-        assert admin.get("/interlock/v1/instances/ticket/T-1").status == 200
-        wait_until(lambda: orjson.loads(status_file.read_bytes())["pids"]["gateway"] not in (before, None))
-        last = orjson.loads(status_file.read_bytes())["pids"]["gateway"]
-        dev.kill()
-        dev.wait()
-        wait_until(lambda: not alive(last), 5)
-        status_file.unlink()
-        dev, again = begin("second.log")
-        assert again["admin_token"] != status["admin_token"]
-        assert admin.get("/interlock/v1/instances/ticket").status == 401, "a token lives as long as its dev"
-        dev.send_signal(signal.SIGTERM)
-        assert dev.wait(20) == 0
-        assert not alive(again["pids"]["gateway"])
-    finally:
-        dev.kill()
-        dev.wait()

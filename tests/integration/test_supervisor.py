@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import time
@@ -307,42 +305,6 @@ def test_a_changed_chart_under_its_old_version_ends_with_4(
     code, log = started.finished(started.python(WORKER, 1, "stay", INTERLOCK_REDIS_URL=valkey_url))
     assert code == 4
     assert "raise its version" in log
-
-
-def read_status(data_dir: Path) -> dict[str, Any]:
-    status: dict[str, Any] = json.loads((data_dir / "dev.json").read_text())
-    return status
-
-
-def start_dev(started: Started, data_dir: Path) -> subprocess.Popen[bytes]:
-    process = started.python(DEV, data_dir)
-    wait_until(lambda: (data_dir / "dev.json").exists() or process.poll() is not None)
-    assert process.poll() is None, started.finished(process)
-    return process
-
-
-def test_dev_says_where_everything_is_survives_its_server_and_ends_in_order(
-    started: Started, tmp_path: Path
-) -> None:
-    data_dir = tmp_path / "data"
-    dev = start_dev(started, data_dir)
-    status = read_status(data_dir)
-    assert set(status) == {"redis_url", "http_url", "pids", "admin_token"}
-    assert set(status["pids"]) == {"server", "workers", "gateway"}
-    assert stat.S_IMODE((data_dir / "dev.json").stat().st_mode) == 0o600
-    with redis.Redis.from_url(status["redis_url"]) as client:
-        assert Publisher(client).request("counter", "a", "start", timeout_seconds=60)
-        os.kill(status["pids"]["server"], signal.SIGKILL)
-        wait_until(lambda: read_status(data_dir)["pids"]["server"] != status["pids"]["server"])
-        again = read_status(data_dir)
-        assert again["redis_url"] == status["redis_url"]
-        result = Publisher(client).request("counter", "a", "add", {"number": 2}, timeout_seconds=60)
-        assert result is not None
-        assert (result["status"], result["version"]) == ("applied", 2)
-    dev.send_signal(signal.SIGINT)
-    assert started.finished(dev)[0] == 0
-    assert not (data_dir / "dev.json").exists()
-    assert not any(alive(pid) for pid in [again["pids"]["server"], *again["pids"]["workers"]])
 
 
 def test_dev_with_a_chart_that_was_changed_under_its_old_version_ends_with_4(

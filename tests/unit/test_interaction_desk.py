@@ -531,7 +531,7 @@ def _work(desk: Desk, rng: random.Random) -> None:
     desk.send(address, COMMANDS.get(name, name), data, actor=actor, run=False)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32), acts=st.integers(1, 60), doubled=st.booleans(), capacity=st.integers(1, 2))
 def test_whatever_happens_legs_agents_and_queues_agree(
     seed: int, acts: int, doubled: bool, capacity: int
