@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from interlock.engine import tokens
-from interlock.gateway import feed
+from interlock.gateway import listener
 from interlock.gateway.native import events
 from tests.integration.asgi import Listener, in_gateway
 from tests.integration.gateway_setup import KEYS, Gateway
@@ -150,7 +150,7 @@ def grams_in(event: dict[str, str] | None) -> int:
 def test_who_listens_too_slowly_is_cut_off_and_begins_again_where_he_was(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
 ) -> None:
-    monkeypatch.setattr(feed, limit, most)
+    monkeypatch.setattr(listener, limit, most)
     post(gateway.admin, f"slow-{limit}")
     bearer = {"authorization": f"Bearer {gateway.admin.token}"}
     target = stream_of(f"slow-{limit}")

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from interlock.gateway.dialects.genesys import bayeux, notifications
-from interlock.gateway.feed import Announced, Listening
+from interlock.gateway.listener import Announced, Listening
 from tests.integration.asgi import Beside, beside
 from tests.integration.bayeux_client import CHANNEL, Bayeux
 from tests.integration.gateway_setup import KEYS, Gateway

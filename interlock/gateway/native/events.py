@@ -20,8 +20,9 @@ from interlock.engine.tokens import Principal
 from interlock.gateway.answers import problems
 from interlock.gateway.callers import Reader, still_valid
 from interlock.gateway.deployment import Deployment, ServedDeployment
-from interlock.gateway.feed import Announced, Listening, PlaceInvalid, PlaceLost, TooSlow
+from interlock.gateway.listener import Announced, Listening, TooSlow
 from interlock.gateway.permissions import READ_ALL, may_read
+from interlock.gateway.places import PlaceInvalid, PlaceLost
 from interlock.gateway.problems import Problem
 
 KEEP_ALIVE_SECONDS = 15.0

@@ -22,16 +22,8 @@ from interlock.gateway.dialects.genesys.errors import invalid, no_permission
 from interlock.gateway.dialects.genesys.notifying import concerns, told
 from interlock.gateway.dialects.genesys.sessions import MOST_WAITING, Hold, OpenSessions, Session, Sessions
 from interlock.gateway.dialects.genesys.words import EVERY_ERROR
-from interlock.gateway.feed import (
-    Announced,
-    Entry,
-    Listening,
-    PlaceInvalid,
-    PlaceLost,
-    TooSlow,
-    furthest,
-    place_text,
-)
+from interlock.gateway.listener import Announced, Listening, TooSlow
+from interlock.gateway.places import Entry, PlaceInvalid, PlaceLost, furthest, place_text, read_place
 
 MOST_MESSAGES = 100
 """Messages of one request, and notifications of one answer."""
@@ -224,7 +216,7 @@ class Connect:
             data.clear()
             if session.turn != self.session.turn:
                 return session  # another connect tells of it
-            place = self.talk.deployment.feed.read_place(session.place, notices=True)
+            place = read_place(session.place, len(reached))
             if session.channel is not None:
                 data.extend(one for at, one in found if at.entry > place[at.partition])
             further = place_text(furthest(reached, place))

@@ -23,7 +23,7 @@ from interlock.engine.tenancy import qualified
 from interlock.engine.tokens import Principal
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.dialects.genesys.bayeux import heard_on
-from interlock.gateway.feed import Listening
+from interlock.gateway.listener import Listening
 
 MOST_WAITING = 1000
 """Notifications that may wait for a session; a client that lets more wait has to begin again."""
