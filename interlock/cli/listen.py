@@ -91,6 +91,7 @@ def listen(
     from interlock.engine import event_filters, logs
     from interlock.engine.addresses import UrlRefused
     from interlock.engine.clients import connect
+    from interlock.engine.collecting import end_loading
     from interlock.engine.signing import SECRET_BYTES, format_secret
     from interlock.engine.store import Store
     from interlock.workers import listening
@@ -106,5 +107,6 @@ def listen(
         keys = Store.open(client, used).keys
     secret = os.urandom(SECRET_BYTES)
     lines = _Lines(url, format_secret(secret), as_json)
+    end_loading()
     listener = listening.Listener(wanted, lines.ready, lines.heard, lines.answered, lines.lost, lines.back)
     asyncio.run(listening.listen(used, keys, listener, url=url, secret=secret))

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.output import say
+from interlock.engine.collecting import begin_loading
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo.command", "The whole way once, on real input, with an embedded server."),
@@ -111,6 +112,7 @@ def _interlock(
 
 def main() -> NoReturn:
     """The entry point of the command line; leaves through `sys.exit` with a code of `Exit`."""
+    begin_loading()  # a command that goes on for long ends it
     signal.signal(signal.SIGTERM, _stop)
     sys.exit(run(sys.argv[1:]))
 

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from interlock.cli.inputs import settings
-from interlock.engine.collecting import begin_loading
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -25,7 +24,6 @@ def worker(
 
     SIGTERM or Ctrl-C lets them finish what they hold and ends with 0; a second one stops at once.
     """
-    begin_loading()
     from interlock.engine import logs
     from interlock.workers.supervisor import run_workers
 
@@ -56,7 +54,6 @@ def dev(
     from interlock.cli.serve import need_http
 
     need_http()
-    begin_loading()
     from interlock.cli.dev import run_dev
 
     code = run_dev(

@@ -9,7 +9,6 @@ import typer
 
 from interlock.cli.exits import CliError, Exit
 from interlock.cli.inputs import settings
-from interlock.engine.collecting import begin_loading
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -33,7 +32,6 @@ def serve(
     answers what is under way and ends with 0; a second one stops at once.
     """
     need_http()
-    begin_loading()
     from interlock.engine import logs
     from interlock.gateway.server import serve as run
     from interlock.gateway.sockets import listen

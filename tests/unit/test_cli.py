@@ -50,6 +50,8 @@ def test_help_loads_none_of_the_commands_and_no_heavy_library() -> None:
     assert {name for name in loaded if name.startswith("interlock.")} <= {
         "interlock.cli",
         "interlock.cli.main",
+        "interlock.engine",
+        "interlock.engine.collecting",
         "interlock.cli.exits",
         "interlock.cli.output",
     }
