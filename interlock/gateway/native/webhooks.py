@@ -1,41 +1,30 @@
-"""Who is told what happens, and how that went: subscriptions and their deliveries."""
+"""Who is told what happens: subscriptions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import BeforeValidator, ConfigDict, Field
-from pydantic.config import JsonDict, JsonValue
+from fastapi import APIRouter, Depends, Response
+from pydantic import Field
 
 from interlock.engine import (
-    delivery_log,
-    redelivery,
     subscription_changes,
     subscriptions,
     webhook_health,
     webhook_statistics,
 )
-from interlock.engine.addresses import UrlRefused
 from interlock.engine.audit import Action, origin_of
 from interlock.engine.breaker import HEALTHY
-from interlock.engine.delivery_log import DeliveryStatus
-from interlock.engine.shared_secrets import SharedSecretInvalid
-from interlock.engine.signing import SecretInvalid
-from interlock.engine.subscription import Subscription, SubscriptionUnreadable
+from interlock.engine.subscription import Subscription
 from interlock.engine.trial_event import TrialInvalid
-from interlock.gateway.answers import answer, decoded, problems
+from interlock.gateway.answers import answer, problems
 from interlock.gateway.callers import Operator
 from interlock.gateway.deployment import Deployment, ServedDeployment
 from interlock.gateway.native.auditing import write_down
-from interlock.gateway.native.bodies import BODY_PROBLEMS, Body, Moment, taken, takes_model
+from interlock.gateway.native.bodies import BODY_PROBLEMS, Body, taken, takes_model
+from interlock.gateway.native.webhook_access import Texts, WebhookId, refusals_told, webhook_of
 from interlock.gateway.native.webhook_shapes import (
     AttemptShown,
-    DeliveryPage,
-    Requested,
     WebhookHealth,
     WebhookKeys,
     WebhookList,
@@ -45,25 +34,7 @@ from interlock.gateway.problems import Problem
 
 router = APIRouter(prefix="/webhooks")
 
-WebhookId = Annotated[str, Path(max_length=128), BeforeValidator(decoded)]
-Texts = Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=100)]
 MAX_GRACE_SECONDS = 30 * 86_400
-
-
-def _without(*names: str) -> JsonDict:
-    """The schema of a body in which none of these is said."""
-    return {"properties": {name: {"type": "null"} for name in names}}
-
-
-_CHOICES: list[JsonValue] = [
-    _without("status", "since", "until"),
-    _without("delivery", "since", "until"),
-    {
-        "properties": {"delivery": {"type": "null"}, "status": {"type": "null"}, "since": {"type": "string"}},
-        "required": ["since"],
-    },
-]
-"""Of what is to be sent again; `until` goes with `since`."""
 
 
 class NewWebhook(Body):
@@ -107,20 +78,6 @@ class TrialEvent(Body):
     set: Texts = Field(default=[], description="`data.x=1` each: what is to stand in the event.")
 
 
-class Again(Body):
-    """One delivery, those of a status, or what was missed since: at most one of these."""
-
-    model_config = ConfigDict(json_schema_extra={"anyOf": _CHOICES})
-
-    delivery: str | None = Field(default=None, max_length=256)
-    status: list[Annotated[DeliveryStatus, Field(strict=False)]] | None = Field(
-        default=None, min_length=1, max_length=4
-    )
-    since: Moment | None = None
-    until: Moment | None = None
-    events: Texts = Field(default=[])
-
-
 @router.post(
     "",
     status_code=201,
@@ -133,7 +90,7 @@ def add_webhook(
 ) -> Response:
     """Subscribe a URL. The secret is told this once."""
     options = wish.model_dump(exclude={"url", "secret", "verify_token"})
-    with _told():
+    with refusals_told():
         secret = _verified(deployment, wish)
         made, secret = subscriptions.add(
             deployment.store.client,
@@ -167,7 +124,7 @@ def _verified(deployment: ServedDeployment, wish: NewWebhook) -> str | None:
 @router.get("", response_model=None, responses={200: {"model": WebhookList}})
 def list_webhooks(deployment: Deployment, _operator: Operator) -> Response:
     """All webhooks, oldest first."""
-    with _told():
+    with refusals_told():
         found = subscriptions.list_all(deployment.store.client, deployment.store.keys)
     return answer({"webhooks": [one.shown() for one in found]})
 
@@ -176,7 +133,7 @@ def list_webhooks(deployment: Deployment, _operator: Operator) -> Response:
 def read_webhook(deployment: Deployment, _operator: Operator, webhook_id: WebhookId) -> Response:
     """One webhook with its statistics and its breaker."""
     client, keys = deployment.store.client, deployment.store.keys
-    shown = _found(deployment, webhook_id).shown()
+    shown = webhook_of(deployment, webhook_id).shown()
     health = webhook_health.read(client, keys, [webhook_id]).get(webhook_id, HEALTHY)
     counted = webhook_statistics.statistics(client, keys, webhook_id)
     breaker = health.shown(subscriptions.server_ms(client))
@@ -197,7 +154,7 @@ def update_webhook(
 ) -> Response:
     """Change what is named; its id, its secrets and what waits for it stay."""
     update = subscription_changes.Update(**wish.model_dump())
-    before = _found(deployment, webhook_id)
+    before = webhook_of(deployment, webhook_id)
     moves = wish.url is not None or wish.profile is not None
     if moves and "engage" in (before.profile, wish.profile):
         raise Problem(
@@ -206,7 +163,7 @@ def update_webhook(
             "Where an Engage webhook goes is asked there first: use `interlock webhook update`.",
         )
     client, keys = deployment.store.client, deployment.store.keys
-    with _told():
+    with refusals_told():
         changed = subscription_changes.update(client, keys, deployment.settings, webhook_id, update)
     write_down(deployment, operator, Action.WEBHOOK_UPDATED, webhook_id, changed=update.named)
     return answer(changed.shown())
@@ -215,7 +172,7 @@ def update_webhook(
 @router.delete("/{webhook_id}", status_code=204, response_model=None, responses=problems(404))
 def remove_webhook(deployment: Deployment, operator: Operator, webhook_id: WebhookId) -> Response:
     """End a subscription; what is still to be delivered is cancelled."""
-    with _told():
+    with refusals_told():
         subscriptions.remove(deployment.store.client, deployment.store.keys, webhook_id)
     write_down(deployment, operator, Action.WEBHOOK_REMOVED, webhook_id)
     return Response(status_code=204)
@@ -226,7 +183,7 @@ def remove_webhook(deployment: Deployment, operator: Operator, webhook_id: Webho
 )
 def enable_webhook(deployment: Deployment, operator: Operator, webhook_id: WebhookId) -> Response:
     """Deliver to it again, events from now on."""
-    with _told():
+    with refusals_told():
         changed = subscriptions.enable(deployment.store.client, deployment.store.keys, webhook_id)
     write_down(deployment, operator, Action.WEBHOOK_ENABLED, webhook_id)
     return answer(changed.shown())
@@ -237,7 +194,7 @@ def enable_webhook(deployment: Deployment, operator: Operator, webhook_id: Webho
 )
 def disable_webhook(deployment: Deployment, operator: Operator, webhook_id: WebhookId) -> Response:
     """Deliver nothing more to it; what is still to be delivered is cancelled."""
-    with _told():
+    with refusals_told():
         changed = subscriptions.disable(deployment.store.client, deployment.store.keys, webhook_id)
     write_down(deployment, operator, Action.WEBHOOK_DISABLED, webhook_id)
     return answer(changed.shown())
@@ -257,7 +214,7 @@ def rotate_webhook(
 ) -> Response:
     """Sign with a new secret, told this once; the old one signs along for a while."""
     client, keys = deployment.store.client, deployment.store.keys
-    with _told():
+    with refusals_told():
         changed, secret = subscription_changes.rotate(
             client, keys, deployment.settings, webhook_id, wish.grace_seconds
         )
@@ -280,99 +237,14 @@ def try_webhook(
     """Make one attempt now with a test event; `error` says how it failed."""
     from interlock.workers.delivery import test_endpoint
 
-    found = _found(deployment, webhook_id)
+    webhook = webhook_of(deployment, webhook_id)
     try:
-        with _told():
-            attempt = test_endpoint(deployment.settings, found, wish.set).shown()
+        with refusals_told():
+            attempt = test_endpoint(deployment.settings, webhook, wish.set).shown()
     except TrialInvalid as error:
         raise Problem(422, "invalid_trial", f"set: {error}.") from None
     write_down(deployment, operator, Action.WEBHOOK_TESTED, webhook_id)
     return answer(attempt)
-
-
-@router.get(
-    "/{webhook_id}/deliveries",
-    response_model=None,
-    responses={200: {"model": DeliveryPage}, **problems(400, 404)},
-)
-def list_deliveries(
-    deployment: Deployment,
-    _operator: Operator,
-    webhook_id: WebhookId,
-    status: DeliveryStatus | None = None,
-    limit: Annotated[int, Query(ge=1, le=delivery_log.MAX_LIMIT)] = 50,
-    cursor: Annotated[str | None, Query(description="`next` of the page before.", max_length=1000)] = None,
-) -> Response:
-    """The deliveries of a webhook, newest first, with each attempt."""
-    _found(deployment, webhook_id)
-    try:
-        page = delivery_log.deliveries(
-            deployment.store.client, deployment.store.keys, webhook_id, limit, cursor, status
-        )
-    except delivery_log.CursorInvalid as error:
-        raise Problem(400, "invalid_cursor", f"{error}.") from None
-    return answer(page)
-
-
-@router.post(
-    "/{webhook_id}/redeliver",
-    response_model=None,
-    responses={200: {"model": Requested}, **BODY_PROBLEMS, **problems(404, 409)},
-    openapi_extra=takes_model(Again),
-)
-def redeliver(
-    deployment: Deployment,
-    operator: Operator,
-    webhook_id: WebhookId,
-    wish: Annotated[Again, Depends(taken(Again))],
-) -> Response:
-    """Send again: one delivery, those of a status, what was missed since, or else all that is dead or cancelled."""
-    if sum(one is not None for one in (wish.delivery, wish.status, wish.since)) > 1:
-        raise Problem(400, "contradiction", "Name a delivery, or a status, or since: not two of them.")
-    if wish.until is not None and wish.since is None:
-        raise Problem(400, "contradiction", "until goes with since.")
-    client, keys = deployment.store.client, deployment.store.keys
-    webhook = _found(deployment, webhook_id)
-    try:
-        if wish.delivery is not None:
-            count = redelivery.resend_one(client, keys, webhook, wish.delivery)
-        elif wish.since is not None:
-            until = wish.until.astimezone(UTC) if wish.until else None
-            since: datetime = wish.since.astimezone(UTC)
-            count = redelivery.resend_missed(
-                client, keys, deployment.settings, webhook, since, until, wish.events
-            )
-        else:
-            statuses = wish.status or redelivery.MISSED
-            count = redelivery.resend_by_status(client, keys, webhook, statuses, wish.events)
-    except redelivery.DeliveryNotFound as error:
-        raise Problem(404, "not_found", f"{error}.") from None
-    except redelivery.RedeliveryRefused as error:
-        raise Problem(409, "refused", f"{error}.") from None
-    except OverflowError:
-        raise Problem(422, "invalid_time", "The time lies too far away. Name another.") from None
-    write_down(deployment, operator, Action.WEBHOOK_REDELIVERED, webhook_id, requested=count)
-    return answer({"id": webhook_id, "requested": count})
-
-
-def _found(deployment: ServedDeployment, webhook_id: str) -> Subscription:
-    with _told():
-        return subscriptions.get(deployment.store.client, deployment.store.keys, webhook_id)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What the engine refuses, as problems."""
-    try:
-        yield
-    except subscriptions.SubscriptionNotFound as error:
-        raise Problem(404, "not_found", f"There is no webhook {error.webhook_id!r}.") from None
-    except UrlRefused as error:
-        raise Problem(422, "url_refused", f"{error}.") from None
-    except (subscriptions.SubscriptionInvalid, SecretInvalid, SharedSecretInvalid) as error:
-        raise Problem(422, "invalid_webhook", f"{error}.") from None
-    except (SubscriptionUnreadable, subscriptions.WebhooksUnreadable) as error:
-        raise Problem(500, "foreign_data", f"{error}.") from None
 
 
 def _keys(one: Subscription, secret: str) -> dict[str, Any]:
