@@ -17,6 +17,7 @@ from interlock.engine.outcome import Decision
 from interlock.engine.snapshot import Snapshot
 from interlock.statecharts.time_limits import time_limit
 from tests.desks import Desk
+from tests.storms import part
 
 AGENTS = ("ann", "bob", "cid")
 NEW_ROUND = {
@@ -531,11 +532,7 @@ def _work(desk: Desk, rng: random.Random) -> None:
     desk.send(address, COMMANDS.get(name, name), data, actor=actor, run=False)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(seed=st.integers(0, 2**32), acts=st.integers(1, 60), doubled=st.booleans(), capacity=st.integers(1, 2))
-def test_whatever_happens_legs_agents_and_queues_agree(
-    seed: int, acts: int, doubled: bool, capacity: int
-) -> None:
+def live(seed: int, acts: int, doubled: bool, capacity: int) -> None:
     """Several acts may be under way at once, and instances are taken in any order."""
     rng = random.Random(seed)
     desk = staffed(*AGENTS, capacity=capacity, doubled=doubled, choose=rng.choice)
@@ -551,6 +548,31 @@ def test_whatever_happens_legs_agents_and_queues_agree(
     desk.run()
     check(desk)
     desk.check_replay()
+
+
+LIVES: dict[str, Any] = {
+    "seed": st.integers(0, 2**32),
+    "acts": st.integers(1, 60),
+    "doubled": st.booleans(),
+    "capacity": st.integers(1, 2),
+}
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(**LIVES)
+def test_whatever_happens_legs_agents_and_queues_agree(
+    seed: int, acts: int, doubled: bool, capacity: int
+) -> None:
+    live(seed, acts, doubled, capacity)
+
+
+@pytest.mark.storm
+@settings(max_examples=part(600), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(**LIVES)
+def test_whatever_happens_for_long_legs_agents_and_queues_agree(
+    seed: int, acts: int, doubled: bool, capacity: int
+) -> None:
+    live(seed, acts, doubled, capacity)
 
 
 def test_a_channel_that_no_capacity_names_has_one_place_unless_the_agent_is_away() -> None:
