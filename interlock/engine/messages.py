@@ -46,8 +46,13 @@ def _no_longer(longest: int) -> Callable[[str], str]:
     return check
 
 
+def text_schema(longest: int) -> dict[str, Any]:
+    """The JSON Schema of a text of 1 to ``longest`` printable characters."""
+    return {"type": "string", "minLength": 1, "maxLength": longest, "pattern": PRINTABLE}
+
+
 def _shown(longest: int) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": longest, "pattern": PRINTABLE})
+    return WithJsonSchema(text_schema(longest))
 
 
 _Printable = Annotated[str, StringConstraints(min_length=1, pattern=PRINTABLE)]

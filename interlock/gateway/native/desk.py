@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BeforeValidator
 
-from interlock.engine.messages import MAX_KEY_LENGTH, PRINTABLE
+from interlock.engine.messages import MAX_KEY_LENGTH, PRINTABLE, text_schema
 from interlock.engine.tokens import Principal
 from interlock.gateway.answers import answer, decoded, problems, retry_headers, status_of
 from interlock.gateway.asking import ask
@@ -25,12 +25,7 @@ from interlock.gateway.problems import Problem
 from interlock.gateway.reading import read
 from interlock.gateway.shapes import Instance, InstancePage
 
-_KEY = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": 256,
-    "pattern": PRINTABLE,
-}
+_KEY = text_schema(MAX_KEY_LENGTH)
 Name = Annotated[
     str,
     Path(

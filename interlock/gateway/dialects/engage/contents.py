@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Path, Response
 from pydantic import BeforeValidator
 
-from interlock.engine.messages import PRINTABLE
+from interlock.engine.messages import text_schema
 from interlock.gateway.dialects.engage.answering import answer
 from interlock.gateway.dialects.engage.calls import Call, Called
 from interlock.gateway.dialects.engage.errors import refusal, unprocessable
@@ -38,7 +38,7 @@ _SPEAK_FOR_CUSTOMERS = frozenset({"system", "integration", "admin"})
 
 _FILTERS = ("source_id", "thread_id", "intervention_id", "identity_group_id", "identity_id")
 
-_NAME = {"type": "string", "minLength": 1, "maxLength": _MAX_NAME, "pattern": PRINTABLE}
+_NAME = text_schema(_MAX_NAME)
 
 router = APIRouter(prefix="/contents")
 

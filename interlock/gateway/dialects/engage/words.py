@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from interlock.engine.messages import PRINTABLE
+from interlock.engine.messages import PRINTABLE, text_schema
 from interlock.gateway.parameters import MAX_QUERY_TEXT
 from interlock.gateway.shown import Count, Shown, Time
 
@@ -138,7 +138,7 @@ class EngageError(Shown):
     status: int
 
 
-ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": PRINTABLE}
+ID = text_schema(MAX_TEXT)
 BODY: dict[str, Any] = {
     "type": "string",
     "minLength": 1,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from interlock.engine.messages import PRINTABLE
+from interlock.engine.messages import MAX_KEY_LENGTH, text_schema
 from interlock.gateway.shown import Count, Shown, Time
 
 
@@ -121,12 +121,7 @@ class GenesysFailure(Shown):
 
 
 TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
-NAME: dict[str, Any] = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": 256,
-    "pattern": PRINTABLE,
-}
+NAME = text_schema(MAX_KEY_LENGTH)
 OBJECT: dict[str, Any] = {"type": "object"}
 TEXTS: dict[str, Any] = {"type": "array", "items": TEXT, "minItems": 1, "maxItems": 100}
 FLAG: dict[str, Any] = {"type": "boolean"}

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import BeforeValidator
 
-from interlock.engine.messages import MAX_ID_LENGTH, PRINTABLE, is_printable
+from interlock.engine.messages import MAX_ID_LENGTH, is_printable, text_schema
 from interlock.engine.tokens import Principal
 from interlock.gateway.answers import answer
 from interlock.gateway.asking import ask
@@ -45,12 +45,7 @@ _BODY = {
                 "schema": {
                     "type": "object",
                     "properties": {
-                        "department": {
-                            "type": "string",
-                            "minLength": 1,
-                            "maxLength": _LONGEST["department"],
-                            "pattern": PRINTABLE,
-                        },
+                        "department": text_schema(_LONGEST["department"]),
                         "notes": {"type": "string", "maxLength": _LONGEST["notes"]},
                     },
                     "required": ["department"],

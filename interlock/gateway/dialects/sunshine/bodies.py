@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 from fastapi import Request
 
-from interlock.engine.messages import PRINTABLE
+from interlock.engine.messages import MAX_ID_LENGTH, text_schema
 from interlock.gateway.dialects.sunshine.errors import CODES, SunshineError, bad_request
 from interlock.gateway.parameters import json_body
 from interlock.statecharts.functions import metadata_bytes
@@ -18,7 +18,7 @@ _MAX_PROBLEMS = 10
 _MASK = "what was sent"
 """Stands for values in messages: they may be secret."""
 
-_ID: Schema = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": PRINTABLE}
+_ID: Schema = text_schema(MAX_ID_LENGTH)
 _EXTERNAL_ID: Schema = {"type": "string", "minLength": 1, "maxLength": 1024}
 _HUNDRED: Schema = {"type": "string", "minLength": 1, "maxLength": 100}
 _URL: Schema = {"type": "string", "minLength": 1, "maxLength": 2048}

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import Request
 
-from interlock.engine.messages import PRINTABLE
+from interlock.engine.messages import text_schema
 from interlock.gateway.dialects.sunshine.bodies import Schema
 from interlock.gateway.dialects.sunshine.calls import Call
 from interlock.gateway.dialects.sunshine.errors import bad_request
@@ -18,7 +18,7 @@ from interlock.gateway.parameters import read_json, unfolded
 from interlock.gateway.reading import Instance, UnknownPlace, listed
 
 DEFAULT_SIZE, MAX_SIZE = 25, 100
-_CURSOR = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": PRINTABLE}
+_CURSOR = text_schema(128)
 
 
 def in_query(
