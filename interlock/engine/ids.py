@@ -68,11 +68,16 @@ def fingerprint(body: object) -> str:
 
 def next_entry_id(entry_id: str) -> str:
     """The smallest stream id after ``entry_id`` (``<ms>-<sequence>``): where a stream is trimmed up to."""
-    milliseconds, sequence = (int(part) for part in entry_id.split("-"))
+    milliseconds, sequence = entry_place(entry_id)
     return f"{milliseconds}-{sequence + 1}" if sequence < _LAST_SEQUENCE else f"{milliseconds + 1}-0"
 
 
-def entry_place(entry_id: bytes) -> tuple[int, int]:
+def entry_place(entry_id: bytes | str) -> tuple[int, int]:
     """Milliseconds and number of a stream's entry id, by which ids are ordered."""
-    milliseconds, _, number = entry_id.partition(b"-")
+    milliseconds, number = entry_id.split(b"-") if isinstance(entry_id, bytes) else entry_id.split("-")
     return int(milliseconds), int(number)
+
+
+def entry_text(place: tuple[int, int]) -> str:
+    """The entry id of this place, as Redis writes it."""
+    return f"{place[0]}-{place[1]}"

@@ -18,11 +18,11 @@ import redis
 import redis.asyncio
 import structlog
 
-from interlock.engine.ids import entry_place
+from interlock.engine.ids import entry_place, entry_text
 from interlock.engine.keys import Keys
 from interlock.gateway.batching import ended
 from interlock.gateway.listener import Announced, Listening, TooSlow
-from interlock.gateway.places import START, Entry, PlaceLost, entry_text, place_text, read_place
+from interlock.gateway.places import START, Entry, PlaceLost, place_text, read_place
 
 _BLOCK_MS = 1000
 _READ_EVENTS = 200

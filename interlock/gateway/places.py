@@ -19,11 +19,6 @@ class PlaceLost(Exception):
     now, then begin without one."""
 
 
-def entry_text(entry: Entry) -> str:
-    """As Redis writes it."""
-    return f"{entry[0]}-{entry[1]}"
-
-
 def place_text(place: Sequence[Entry]) -> str:
     """A place as a text."""
     return ".".join(f"{ms:x}-{number:x}" if number else f"{ms:x}" for ms, number in place)

@@ -22,6 +22,7 @@ from interlock.engine.addresses import check_url
 from interlock.engine.clients import connect_async
 from interlock.engine.delivery_log import Attempt
 from interlock.engine.event_filters import EventFilter
+from interlock.engine.ids import entry_place
 from interlock.engine.keys import Keys
 from interlock.engine.profiles import profile_of
 from interlock.engine.settings import Settings
@@ -220,14 +221,9 @@ async def _step_back(client: redis.asyncio.Redis, ends: dict[str, str]) -> bool:
         # Not its last entry: that may have been trimmed.
         about: Any = await client.xinfo_stream(outbox) if kind == b"stream" else {}
         last = about["last-generated-id"].decode() if about else _BEGINNING
-        if _order(last) < _order(known):
+        if entry_place(last) < entry_place(known):
             ends[outbox], complete = last, False
     return complete
-
-
-def _order(entry: str) -> tuple[int, int]:
-    milliseconds, _, number = entry.partition("-")
-    return int(milliseconds), int(number)
 
 
 async def _drop_foreign(client: redis.asyncio.Redis, ends: dict[str, str]) -> bool:
