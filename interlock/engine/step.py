@@ -95,6 +95,7 @@ class Step:
         self.context = context
         self.recorded = recorded
         self.timers = timers
+        # Of the timers, what this step made: an earlier one's ids name another version.
         self._armed: set[str] = set()
         self._unnamed = 0
         self.scope = scope
@@ -413,10 +414,13 @@ class Step:
         if due is None:
             self.internal.append(action.event)
             return
+        ordinal = 0
         if action.id:
-            self._cancel(action.id)
-        timer_id = f"{RAISE}{action.id}@{self.version}.{0 if action.id else self._unnamed}"
-        self._unnamed += not action.id
+            self._cancel(action.id)  # so that there is one of this name
+        else:
+            ordinal = self._unnamed
+            self._unnamed += 1
+        timer_id = f"{RAISE}{action.id}@{self.version}.{ordinal}"
         self.timers = [*self.timers, Timer(timer_id, action.event, "", format_time(due))]
 
     def _send(self, action: Send) -> None:
