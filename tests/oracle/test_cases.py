@@ -55,9 +55,9 @@ def test_random_cases_have_the_answers_of_xstate(xstate: Path) -> None:
     tally, differences = compare(xstate, range(300, 420), 10)
     assert not differences, "\n".join(differences[:3])
     # What is compared is worth it.
-    assert tally["same"] > 90
-    assert tally["not compared"] < 0.05 * 120
-    assert tally["moved"] > 0.1 * tally["steps"]
+    assert tally["same"] > 0.76 * 120
+    assert tally["not compared"] < 0.04 * 120
+    assert tally["moved"] > 0.15 * tally["steps"]
     assert tally["spoke"] > 0.4 * tally["steps"]
     assert tally["done"] > 0
 
