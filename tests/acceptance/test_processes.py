@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -132,41 +133,25 @@ def test_dev_refuses_a_data_dir_that_another_one_uses(
     assert standing.poll() is None
 
 
+@dataclass
 class Life:
-    """One run of ``dev`` on the data of the runs before it; ``log``: all that it wrote."""
+    """One run of ``dev`` on the data of the runs before it."""
 
-    def __init__(self, directory: Path, port: int, name: str) -> None:
-        self._file = directory / "data" / "dev.json"
-        self._file.unlink(missing_ok=True)  # of the one that was killed
-        self.log = directory / name
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [*PROGRAM, "dev", "--data-dir", "data", "--port", str(port), "--processes", "1"],
-                cwd=directory,
-                env=clean_environment(),
-                stderr=log,
-                start_new_session=True,
-            )
-        self._status = ready(self._process, directory)
-        self.admin = Client(self._status["http_url"], self._status["admin_token"])
-
-    def __enter__(self) -> Life:
-        return self
-
-    def __exit__(self, *_raised: object) -> None:
-        self._process.kill()
-        self._process.wait()
+    process: subprocess.Popen[bytes]
+    file: Path
+    """Its ``dev.json``."""
+    admin: Client
 
     @property
     def status(self) -> Any:
         """What stands in ``dev.json`` now."""
-        return orjson.loads(self._file.read_bytes())
+        return orjson.loads(self.file.read_bytes())
 
     def publish(self, *command: str) -> Any:
         """The result of a command to the ticket, published from a shell."""
         done = subprocess.run(
             [*PROGRAM, "publish", "ticket/T-1", *command, "--wait", "30", "--json"],
-            env=clean_environment(INTERLOCK_REDIS_URL=self._status["redis_url"]),
+            env=clean_environment(INTERLOCK_REDIS_URL=self.status["redis_url"]),
             capture_output=True,
             timeout=60,
         )
@@ -176,27 +161,40 @@ class Life:
         """Kill a process that ``dev`` keeps running, and wait for the next of it in ``dev.json``."""
         before = self.status["pids"][name]
         os.kill(before, signal.SIGKILL)
-        wait_for(lambda: self.status["pids"][name] not in (before, None), self._process)
+        wait_for(lambda: self.status["pids"][name] not in (before, None), self.process)
 
     def end(self, number: signal.Signals) -> None:
         """Send it this signal: nothing of it is left, nor, but after SIGKILL, its file."""
-        end(self._process, number)
-        assert self._file.exists() == (number == signal.SIGKILL)
+        end(self.process, number)
+        assert self.file.exists() == (number == signal.SIGKILL)
+
+
+@contextmanager
+def living(directory: Path, port: int) -> Iterator[Life]:
+    file = directory / "data" / "dev.json"
+    file.unlink(missing_ok=True)  # of the one that was killed
+    arguments = ("dev", "--data-dir", "data", "--port", str(port), "--processes", "1")
+    with started(*arguments, directory=directory) as process:
+        status = ready(process, directory)
+        yield Life(process, file, Client(status["http_url"], status["admin_token"]))
 
 
 def test_whichever_way_dev_ends_nothing_outlives_it_and_it_keeps_what_it_held(tmp_path: Path) -> None:
     port = free_port()
-    with Life(tmp_path, port, "first.log") as life:
+    with living(tmp_path, port) as life:
         status = life.status
+        assert set(status) == {"redis_url", "http_url", "pids", "admin_token"}
+        assert set(status["pids"]) == {"server", "workers", "gateway"}
         assert status["http_url"] == f"http://127.0.0.1:{port}"
         assert stat.S_IMODE((tmp_path / "data" / "dev.json").stat().st_mode) == 0o600
         admin, token = life.admin, status["admin_token"]
         assert admin.command("ticket/T-1", "open", data={"queue": "fr"}).body["status"] == "applied"
         life.kill("gateway")  # the socket stays open: whoever comes meanwhile waits and is answered
         assert admin.get("/interlock/v1/instances/ticket/T-1").status == 200
-        assert token.encode() not in life.log.read_bytes()
         life.end(signal.SIGKILL)
-    with Life(tmp_path, port, "second.log") as life:
+        assert life.process.stderr is not None
+        assert token.encode() not in life.process.stderr.read()
+    with living(tmp_path, port) as life:
         assert life.status["admin_token"] != token
         assert admin.get("/interlock/v1/instances/ticket").status == 401, "a token lives as long as its dev"
         url = life.status["redis_url"]
@@ -204,7 +202,7 @@ def test_whichever_way_dev_ends_nothing_outlives_it_and_it_keeps_what_it_held(tm
         assert life.status["redis_url"] == url
         assert life.publish("assign", "--data", '{"agent": "ann"}')["version"] == 2
         life.end(signal.SIGTERM)
-    with Life(tmp_path, port, "third.log") as life:
+    with living(tmp_path, port) as life:
         assert life.admin.get("/interlock/v1/instances/ticket/T-1").body["version"] == 2
         life.end(signal.SIGINT)
 
